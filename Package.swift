@@ -1,0 +1,100 @@
+// swift-tools-version: 6.3
+
+import PackageDescription
+
+/// Every target: language mode 6, explicit existentials, explicit and internal imports, and no warnings.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+/// The targets that touch C handles or threads mark each unsafe expression.
+let strictSettings = settings + [.strictMemorySafety()]
+
+let package = Package(
+  name: "moha-sync",
+  products: [
+    .executable(name: "moha-sync", targets: ["moha-sync"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults, "YAML"]),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    // pkg-config is not asked: Debian's hiredis.pc carries a flag that SwiftPM prohibits with a warning,
+    // and libpq's headers need one include path, which the wrapper's own settings give.
+    .systemLibrary(name: "CLibGit2", providers: [.apt(["libgit2-dev"])]),
+    .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+    .target(name: "CMigrations"),
+
+    .target(name: "DedicatedThread", swiftSettings: strictSettings),
+    .target(
+      name: "Records",
+      dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
+    .target(name: "Git", dependencies: ["CLibGit2", "DedicatedThread"], swiftSettings: strictSettings),
+    .target(name: "Postgres", dependencies: ["CLibPQ", "DedicatedThread"], swiftSettings: strictSettings),
+    .target(name: "Redis", dependencies: ["CHiredis", "DedicatedThread"], swiftSettings: strictSettings),
+    .target(
+      name: "Persistence",
+      dependencies: [
+        "CMigrations", "DedicatedThread", "Records", "Git", "Postgres",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "EmbeddedServers",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strictSettings),
+    .executableTarget(
+      name: "moha-sync",
+      dependencies: [
+        "Records", "Git", "Postgres", "Redis", "Persistence", "EmbeddedServers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
+
+    // Test support is a plain target so that each test target can use it; no product holds it.
+    .target(
+      name: "TestSupport", dependencies: ["Postgres", "DedicatedThread"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: settings),
+    .testTarget(name: "GitTests", dependencies: ["Git", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"], swiftSettings: settings),
+    // Starts and stops embedded servers as a process of its own, for their tests.
+    .executableTarget(
+      name: "embedded-fixture", dependencies: ["EmbeddedServers"], path: "Tests/embedded-fixture",
+      swiftSettings: settings),
+    .testTarget(
+      name: "EmbeddedServersTests",
+      dependencies: [
+        "EmbeddedServers", "embedded-fixture",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PersistenceTests",
+      dependencies: ["Persistence", "Records", "Git", "Postgres", "TestSupport"],
+      exclude: ["Fixtures"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["moha-sync", "Records", "Postgres", "TestSupport"],
+      swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,6 @@
+#ifndef MOHA_CHIREDIS_SHIM_H
+#define MOHA_CHIREDIS_SHIM_H
+
+#include <hiredis/hiredis.h>
+
+#endif

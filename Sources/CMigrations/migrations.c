@@ -1,0 +1,37 @@
+#include "CMigrations.h"
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const unsigned char records[] = {
+#embed "../../migrations/0001_records.sql"
+};
+static const unsigned char provenance[] = {
+#embed "../../migrations/0002_provenance.sql"
+};
+static const unsigned char indexes_functions[] = {
+#embed "../../migrations/0003_indexes_functions.sql"
+};
+static const unsigned char manifest[] = {
+#embed "../../migrations/schema.txt"
+};
+
+static const struct moha_migration migrations[] = {
+	{ "0001_records.sql", records, sizeof records },
+	{ "0002_provenance.sql", provenance, sizeof provenance },
+	{ "0003_indexes_functions.sql", indexes_functions, sizeof indexes_functions },
+};
+
+size_t moha_migration_count(void)
+{
+	return sizeof migrations / sizeof *migrations;
+}
+
+struct moha_migration moha_migration_at(size_t index)
+{
+	return migrations[index];
+}
+
+struct moha_migration moha_schema_manifest(void)
+{
+	return (struct moha_migration){ "schema.txt", manifest, sizeof manifest };
+}
