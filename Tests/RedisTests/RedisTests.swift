@@ -1,0 +1,124 @@
+internal import Redis
+internal import TestSupport
+internal import Testing
+
+@Suite("Redis client", .timeLimit(.minutes(1)))
+struct RedisClientTests {
+  private func settings(_ server: RedisServer, password: String? = nil, timeout: Duration = .seconds(5)) throws -> RedisSettings {
+    var settings = try RedisSettings(url: server.url)
+    (settings.password, settings.timeout) = (password, timeout)
+    return settings
+  }
+
+  @Test("Replies of every type arrive, binary safe")
+  func replies() async throws {
+    let server = try await RedisServer.shared()
+    let client = try await RedisClient(settings(server))
+    try await client.ping()
+    let bytes: [UInt8] = [0, 13, 10, 255, 0]
+    #expect(try await client.command([Array("SET".utf8), Array("replies:a".utf8), bytes]) == .status("OK"))
+    #expect(try await client.command("GET", "replies:a").bytes == bytes)
+    #expect(try await client.command("GET", "replies:missing") == .null)
+    #expect(try await client.command("INCRBY", "replies:n", "-5") == .integer(-5))
+    #expect(try await client.command("GET", "replies:n").integer == -5)
+    #expect(try await client.command("SET", "", "") == .status("OK"))
+    #expect(try await client.command("MGET", "", "replies:missing").elements == [.string([]), .null])
+    #expect(try await client.command("EVAL", "return {1, {'x', {}}}", "0") == .array([.integer(1), .array([.string([120]), .array([])])]))
+    let error = await #expect(throws: RedisError.self) { try await client.command("LPUSH", "replies:a", "canary") }
+    #expect(error?.code == .server)
+    #expect(error?.message.hasPrefix("WRONGTYPE") == true)
+    #expect(error?.description.contains("canary") == false)
+    #expect(try await client.command("DEL", "replies:a", "").integer == 2)
+  }
+
+  @Test("A password is needed, and does not show in errors")
+  func authentication() async throws {
+    let server = try await RedisServer.start(password: "p@ss:w/rd%")
+    let client = try await RedisClient(RedisSettings(url: "unix://:p%40ss%3Aw%2Frd%25@\(server.socket)?db=3"))
+    try await client.command("SET", "k", "v")
+    #expect(try server.cli("-n", "3", "GET", "k").hasSuffix("v"))
+    for password in ["canary", nil] {
+      let error = await #expect(throws: RedisError.self) {
+        try await RedisClient(settings(server, password: password)).ping()
+      }
+      #expect(error?.code == .authenticationFailed)
+      #expect(error?.description.contains("canary") == false)
+    }
+  }
+
+  @Test("A server that was killed and started again answers the next command")
+  func reconnects() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(settings(server))
+    try await client.ping()
+    try server.kill()
+    try await server.restart()
+    try await client.ping()
+    try server.kill()
+    let error = await #expect(throws: RedisError.self) { for _ in 0..<2 { try await client.command("PING", retry: .once) } }
+    #expect(error?.isTransient == true)
+  }
+
+  @Test("An answer that does not come in time is a timeout, and never taken for the next answer")
+  func timeout() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(settings(server, timeout: .milliseconds(100)))
+    let error = await #expect(throws: RedisError.self) { try await client.command("BLPOP", "nothing", "30") }
+    #expect(error?.code == .timeout)
+    #expect(try await client.command("ECHO", "mine").text == "mine")
+  }
+
+  @Test("A full server is out of memory")
+  func outOfMemory() async throws {
+    let server = try await RedisServer.start(configuration: ["--maxmemory", "1"])
+    let client = try await RedisClient(settings(server))
+    let error = await #expect(throws: RedisError.self) { try await client.command("SET", "k", "v") }
+    #expect(error?.code == .outOfMemory)
+    try await client.ping()
+  }
+
+  @Test("A missing server is a failed connection, and a closed client refuses by name")
+  func failures() async throws {
+    let missing = await #expect(throws: RedisError.self) { try await RedisClient(RedisSettings(.unix(path: "/tmp/no-such-socket"))) }
+    #expect(missing?.code == .connectionFailed)
+    let client = try await RedisClient(settings(RedisServer.shared()))
+    await client.close()
+    let closed = await #expect(throws: RedisError.self) { try await client.ping() }
+    #expect(closed?.code == .closed)
+  }
+
+  @Test(
+    "A URL is read, and written without its password",
+    arguments: [
+      ("redis://", "redis://localhost:6379/0"), ("redis://h", "redis://h:6379/0"), ("redis://:p@h:1/2", "redis://h:1/2"),
+      ("redis://u:p%40%2F@[::1]:7/", "redis://[::1]:7/0"), ("redis://:a@b@h", "redis://h:6379/0"),
+      ("unix:///tmp/a%20b", "unix:///tmp/a%20b"), ("redis+unix://:p@/tmp/s?db=4", "unix:///tmp/s?db=4"),
+    ])
+  func urls(url: String, redacted: String) throws {
+    #expect(try RedisSettings(url: url).redactedURL == redacted)
+  }
+
+  @Test("Users and passwords are percent-decoded")
+  func credentials() throws {
+    let settings = try RedisSettings(url: "redis://us%65r:p%40%2F%25@h")
+    #expect(settings.user == "user")
+    #expect(settings.password == "p@/%")
+    #expect(try RedisSettings(url: "redis://:x@h").user == nil)
+    #expect(!"\(settings)".contains("p@"))
+  }
+
+  @Test(
+    "A URL that cannot be used is refused without being quoted",
+    arguments: ["", "canary", "http://h", "redis://:canary@h:x", "redis://h/x", "redis://:canary%zz@h", "unix://canary", "redis://:canary%00@h"])
+  func badURLs(url: String) {
+    let error = #expect(throws: RedisError.self) { try RedisSettings(url: url) }
+    #expect(error?.code == .invalidParameter)
+    #expect(error?.description.contains("canary") == false)
+  }
+
+  @Test("rediss: is refused with its reason")
+  func encrypted() {
+    let error = #expect(throws: RedisError.self) { try RedisSettings(url: "rediss://h") }
+    #expect(error?.code == .unsupported)
+  }
+}
