@@ -1,0 +1,54 @@
+/// A store or a rule that ends a run, as opposed to a bad record file, which is a `Diagnostic` and does not.
+///
+/// `message` says what failed and what was not changed; `hint` names the next safe step and never a command
+/// that destroys anything. Neither holds a password or a record's text.
+package struct PersistenceError: Error, Sendable, CustomStringConvertible {
+  package struct Code: Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    private init(_ description: String) {
+      self.description = description
+    }
+
+    /// The repository has no `.moha/<agent>` folder.
+    package static let treeMissing = Code("tree-missing")
+    /// A folder of the tree cannot be read, so nothing can be said about what is in it.
+    package static let treeUnreadable = Code("tree-unreadable")
+    /// Another run holds the lock of this agent and database, or of this repository.
+    package static let locked = Code("locked")
+    /// The plan would remove more than the safety rails let pass.
+    package static let massRemoval = Code("mass-removal")
+    /// The database was migrated by a newer program.
+    package static let schemaNewer = Code("schema-newer")
+    /// An applied migration differs from the one that this program holds.
+    package static let migrationEdited = Code("migration-edited")
+    /// A migration is pending below one that was applied.
+    package static let migrationOutOfOrder = Code("migration-out-of-order")
+    /// The schema differs from the migrations in a way that repeating them does not mend.
+    package static let schemaDrift = Code("schema-drift")
+    /// Both sides went on changing while the plan was applied; nothing of it was.
+    package static let changedMeanwhile = Code("changed-meanwhile")
+    /// A name given by the user is not one that can be used.
+    package static let invalidName = Code("invalid-name")
+    /// What the user named does not exist.
+    package static let notFound = Code("not-found")
+    /// The name of the file to make is taken; it was left as it is.
+    package static let nameTaken = Code("name-taken")
+    /// The disk, or the permissions, refused a file.
+    package static let writeFailed = Code("write-failed")
+  }
+
+  package let code: Code
+  package let message: String
+  package let hint: String?
+
+  package init(_ code: Code, _ message: String, hint: String? = nil) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+  }
+
+  package var description: String {
+    hint.map { "\(message) (\($0))" } ?? message
+  }
+}

@@ -1,0 +1,34 @@
+internal import Glibc
+
+/// A lock file in the repository's git folder, held for the length of a run.
+///
+/// flock(2), not the file's existence, is the lock: a killed process lets go of it. The file stays.
+package final class RunLock: Sendable {
+  private let descriptor: Int32
+
+  /// Takes the lock at once or throws `.locked`; a folder that cannot be written throws `.writeFailed`.
+  package init(gitDirectory: String) throws {
+    let path = gitDirectory.hasSuffix("/") ? gitDirectory + "moha-sync.lock" : gitDirectory + "/moha-sync.lock"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else {
+      throw PersistenceError(
+        .writeFailed, "cannot open \(path): \(String(cString: strerror(errno))). Nothing was changed",
+        hint: "run as a user who may write the repository's git folder")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let reason = errno
+      close(descriptor)
+      guard reason == EWOULDBLOCK else {
+        throw PersistenceError(
+          .writeFailed, "cannot lock \(path): \(String(cString: strerror(reason))). Nothing was changed")
+      }
+      throw PersistenceError(
+        .locked, "another moha-sync run holds \(path): nothing was changed", hint: "run again when it has ended")
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    close(descriptor)
+  }
+}

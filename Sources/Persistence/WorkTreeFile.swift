@@ -1,0 +1,94 @@
+internal import Glibc
+package import Git
+
+/// Writes single files below a working tree so that each final name holds exactly the old or the new bytes.
+///
+/// A temporary file in the same folder is written, synced and moved into place, and the folder is synced.
+/// Folders are opened one component at a time without following links, so nothing outside the tree is reached
+/// through a link that was put in the way.
+package struct WorkTreeFile: Sendable {
+  package let workTree: String
+  package let path: GitPath
+
+  package init(workTree: String, path: GitPath) {
+    self.workTree = workTree
+    self.path = path
+  }
+
+  /// Replaces the file's content. It must exist and be a regular file; its mode is kept.
+  package func replace(with bytes: [UInt8]) throws {
+    try withFolder(creating: false) { folder, name in
+      var status = stat()
+      guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("find") }
+      guard status.st_mode & S_IFMT == S_IFREG else { throw failure("replace", reason: "it is not a regular file") }
+      try withTemporary(in: folder, bytes: bytes, mode: status.st_mode & 0o7777) { temporary in
+        guard renameat(folder, temporary, folder, name) == 0 else { throw failure("replace") }
+      }
+      guard fsync(folder) == 0 else { throw failure("sync the folder of") }
+    }
+  }
+
+  /// Makes the file and the folders above it. Throws `.nameTaken` where the name exists, whatever it is.
+  package func create(with bytes: [UInt8]) throws {
+    try withFolder(creating: true) { folder, name in
+      try withTemporary(in: folder, bytes: bytes, mode: 0o644) { temporary in
+        // A hard link fails on a name that exists, which rename would overwrite.
+        guard linkat(folder, temporary, folder, name, 0) == 0 else {
+          if errno == EEXIST { throw PersistenceError(.nameTaken, "\(path) exists and was left as it is") }
+          throw failure("create")
+        }
+        unlinkat(folder, temporary, 0)
+      }
+      guard fsync(folder) == 0 else { throw failure("sync the folder of") }
+    }
+  }
+
+  private func withTemporary(
+    in folder: Int32, bytes: [UInt8], mode: mode_t, _ install: (String) throws -> Void
+  ) throws {
+    let temporary = ".moha-\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
+    let file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+    guard file >= 0 else { throw failure("write") }
+    do {
+      defer { close(file) }
+      var written = 0
+      while written < bytes.count {
+        let count = bytes[written...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { throw failure("write") }
+        written += count
+      }
+      guard fchmod(file, mode) == 0 else { throw failure("set the mode of") }
+      guard fsync(file) == 0 else { throw failure("sync") }
+      try install(temporary)
+    } catch {
+      unlinkat(folder, temporary, 0)
+      throw error
+    }
+  }
+
+  private func withFolder(creating: Bool, _ body: (Int32, String) throws -> Void) throws {
+    guard path.isWellFormed, let name = path.components.last else {
+      throw failure("write", reason: "it is not a path inside the repository")
+    }
+    var folder = open(workTree, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw failure("open the folder of") }
+    defer { close(folder) }
+    for component in path.components.dropLast() {
+      let component = String(decoding: component, as: UTF8.self)
+      if creating, mkdirat(folder, component, 0o755) == 0, fsync(folder) != 0 { throw failure("sync the folder of") }
+      let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      guard next >= 0 else { throw failure("open the folder of") }
+      close(folder)
+      folder = next
+    }
+    try body(folder, String(decoding: name, as: UTF8.self))
+  }
+
+  private func failure(_ action: String, reason: String? = nil) -> PersistenceError {
+    let reason = reason ?? String(cString: strerror(errno))
+    return PersistenceError(
+      .writeFailed, "cannot \(action) \(path): \(reason)",
+      hint: "the file holds its old bytes; free the disk or mend the permissions and run again")
+  }
+}
