@@ -1,0 +1,53 @@
+import ArgumentParser
+import Git
+import Persistence
+import Records
+
+/// Makes the skeleton of an agent's tree.
+struct Init: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make the .moha/<agent> skeleton and a commented configuration; never overwrites.")
+
+  @OptionGroup var options: GlobalOptions
+
+  func run() async throws {
+    let workspace = try await Workspace(options)
+    guard let workTree = workspace.repository.workTree else {
+      throw CommandFailure(
+        code: "bare-repository", message: "a bare repository has no working tree to make files in", status: .noTree)
+    }
+    let agent = workspace.settings.agent
+    let name = agent.name.prefix(1).uppercased() + agent.name.dropFirst()
+    let root = agent.root.text
+    let files = [
+      ("\(root)/identity.json", "{\n  \"name\": \"\(name)\",\n  \"rebirth_count\": 0,\n  \"total_decisions\": 0\n}\n"),
+      ("\(root)/session_log.md", "# \(name) Session Log\n## Append-only event history\n\n---\n\n"),
+      ("\(root)/decisions/.gitkeep", ""), ("\(root)/milestones/.gitkeep", ""),
+      ("moha-sync.yaml", Init.configurationText),
+    ]
+    for (path, text) in files {
+      let made: Bool
+      do {
+        try WorkTreeFile(workTree: workTree, path: GitPath(path)).create(with: Array(text.utf8))
+        made = true
+      } catch let error as PersistenceError where error.code == .nameTaken {
+        made = false
+      }
+      if !options.quiet { Output.writeError("\(made ? "made  " : "kept  ") \(path)\n") }
+    }
+  }
+
+  private static let configurationText = """
+    # Settings of moha-sync for this repository. A flag or an environment variable wins over a line here; with
+    # everything commented out, a private Postgres and Redis of this repository are used.
+    #
+    # moha:
+    #   agent: maven
+    # database:
+    #   url: postgresql://maven@localhost/maven   # passwords: better in ~/.pgpass or DATABASE_URL
+    #   schema: public
+    # redis:
+    #   url: redis://localhost:6379/0
+
+    """
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import EmbeddedServers
+import FoundationEssentials
+import Git
+import Persistence
+import Postgres
+import Records
+import Redis
+
+/// An error as the user meets it: a code for scripts, what failed, the next safe step, and an exit code.
+struct Failure {
+  let code: String
+  let message: String
+  let hint: String?
+  let status: ExitStatus
+  /// Set where the argument parser has a text and a code of its own: help, version, usage errors.
+  private let parserError: (any Error)?
+
+  init(_ error: any Error) {
+    parserError = Failure.isParserError(error) ? error : nil
+    switch error {
+    case let error as CommandFailure:
+      (code, message, hint, status) = (error.code, error.message, error.hint, error.status)
+    case let error as PersistenceError:
+      (code, message, hint) = (error.code.description, error.message, error.hint)
+      status =
+        switch error.code {
+        case .treeMissing, .treeUnreadable: .noTree
+        case .locked: .locked
+        case .massRemoval: .refused
+        case .invalidName: .usage
+        default: .failed
+        }
+    case let error as GitError:
+      (code, message, hint) = ("git-\(error.code)", error.description, nil)
+      status =
+        switch error.code {
+        case .notARepository, .ownership, .bareRepository, .unbornBranch: .noTree
+        case .locked: .locked
+        default: .failed
+        }
+    case let error as PostgresError:
+      (code, message, hint) = ("postgres-\(error.code)", error.description, error.hint)
+      status =
+        switch error.code {
+        case .connectionFailed, .connectionLost, .authenticationFailed, .serverStarting, .databaseMissing, .closed,
+          .commitOutcomeUnknown:
+          .serviceDown
+        case .cancelled: .interrupted
+        default: .failed
+        }
+    case let error as RedisError:
+      (code, message, hint, status) = ("redis-\(error.code)", error.description, nil, .serviceDown)
+    case let error as EmbeddedServersError:
+      (code, message, hint) = ("embedded-\(error.code)", error.description, error.hint)
+      status = error.code == .busy ? .locked : .serviceDown
+    case is CancellationError:
+      (code, message, hint, status) = ("interrupted", "interrupted", nil, .interrupted)
+    default:
+      (code, message, hint) = ("failed", MohaSync.message(for: error), nil)
+      status = MohaSync.exitCode(for: error) == .validationFailure ? .usage : .failed
+    }
+  }
+
+  /// Prints the error where it belongs and ends the process.
+  func exit(asJSON: Bool) -> Never {
+    if let parserError {
+      let isUsageError = MohaSync.exitCode(for: parserError) == .validationFailure
+      if let status = parserError as? ExitCode { endProcess(status.rawValue) }
+      if isUsageError && asJSON {
+        Failure.printJSON(code: "usage", message: MohaSync.message(for: parserError), hint: nil)
+      } else if isUsageError {
+        Output.writeError(MohaSync.fullMessage(for: parserError) + "\n")
+      } else {
+        Output.write(MohaSync.fullMessage(for: parserError) + "\n")
+      }
+      endProcess(isUsageError ? ExitStatus.usage.rawValue : MohaSync.exitCode(for: parserError).rawValue)
+    }
+    if asJSON {
+      Failure.printJSON(code: code, message: message, hint: hint)
+    } else {
+      let hint = hint.map { message.contains($0) ? "" : "\nhint: \($0)" } ?? ""
+      Output.writeError("moha-sync: \(message)\(hint)\n")
+    }
+    endProcess(status.rawValue)
+  }
+
+  private static func isParserError(_ error: any Error) -> Bool {
+    switch error {
+    case is CommandFailure, is PersistenceError, is GitError, is PostgresError, is RedisError, is EmbeddedServersError,
+      is CancellationError:
+      false
+    default: true
+    }
+  }
+
+  private static func printJSON(code: String, message: String, hint: String?) {
+    var members: [JSONValue.Member] = [.init("code", .string(code)), .init("message", .string(message))]
+    members.append(.init("hint", hint.map { .string($0) } ?? .null))
+    Output.writeJSON(.object([.init("schema", 1), .init("error", .object(members))]))
+  }
+}
+
+/// An error of a command itself.
+struct CommandFailure: Error {
+  let code: String
+  let message: String
+  var hint: String?
+  let status: ExitStatus
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+
+/// Options that every command takes, before or after its name.
+struct GlobalOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The repository's working tree.", discussion: "Default: MAVEN_BASE_DIR, or upward from the current folder.", valueName: "dir"))
+  var root: String?
+
+  @Option(help: ArgumentHelp("Whose records: the folder below .moha. (default: maven)", valueName: "name"))
+  var agent: String?
+
+  @Option(help: ArgumentHelp("The database, as a postgresql:// URL or libpq's keyword=value pairs.", valueName: "url"))
+  var database: String?
+
+  @Option(help: ArgumentHelp("The Redis server, as a redis:// or unix:// URL.", valueName: "url"))
+  var redis: String?
+
+  @Flag(help: "Print one JSON document, errors too.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but errors and what was asked for.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Print everything that was found.")
+  var verbose = false
+
+  @Option(help: "Colour the output: auto, always or never.")
+  var color = ColorChoice.auto
+
+  enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto, always, never
+  }
+
+  private static let flags: Set<String> = ["--json", "--quiet", "-q", "--verbose", "-v"]
+  private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color"]
+
+  /// The arguments with the global options that precede the command's name moved behind it.
+  ///
+  /// Subcommands parse these options; the argument parser would take a leading one for the root command's.
+  static func movedBehindCommand(_ arguments: [String]) -> [String] {
+    var leading: [String] = []
+    var rest = arguments[...]
+    while let argument = rest.first {
+      if flags.contains(argument) {
+        leading.append(rest.removeFirst())
+      } else if valued.contains(argument), rest.count >= 2 {
+        leading += rest.prefix(2)
+        rest = rest.dropFirst(2)
+      } else if valued.contains(where: { argument.hasPrefix($0 + "=") }) {
+        leading.append(rest.removeFirst())
+      } else {
+        break
+      }
+    }
+    guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
+    return [command] + leading + rest.dropFirst()
+  }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Records
+
+/// Keeps the record files of an agent in git and their rows in Postgres the same.
+@main
+struct MohaSync: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "moha-sync",
+    abstract: "Keeps an agent's records in git and their rows in Postgres the same.",
+    discussion: """
+      Git is the record of truth: the files below .moha/<agent> are what happened, and the database is a \
+      projection of them that can be dropped and rebuilt. Nothing is deleted outright: what a repair takes out \
+      of a table goes to quarantine, whole, and `adopt` brings it back.
+
+      With no database configured, a private Postgres of the repository is used, and started when needed.
+
+      EXIT CODES
+        0    fine: in sync, or brought in sync
+        1    failed
+        2    usage
+        3    partly done: some files cannot become records
+        4    differences found (verify, reconcile --dry-run)
+        10   no repository, or no .moha/<agent> tree in it
+        11   locked by another run
+        12   refused for safety
+        69   a service is down
+        130  interrupted
+      """,
+    version: "0.1.0",
+    groupedSubcommands: [
+      CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
+      CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
+      CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
+    ])
+
+  static func main() async {
+    let arguments = GlobalOptions.movedBehindCommand(Array(CommandLine.arguments.dropFirst()))
+    let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+    do {
+      var command = try parseAsRoot(arguments)
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      Failure(error).exit(asJSON: isJSON)
+    }
+  }
+}

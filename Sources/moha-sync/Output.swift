@@ -1,0 +1,37 @@
+import Glibc
+import Records
+
+/// Writes to the two streams: data on stdout, everything else on stderr.
+enum Output {
+  static func write(_ text: String) {
+    write(Array(text.utf8), to: STDOUT_FILENO)
+  }
+
+  static func writeError(_ text: String) {
+    write(Array(text.utf8), to: STDERR_FILENO)
+  }
+
+  static func writeJSON(_ value: JSONValue) {
+    write(value.serialized() + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
+  }
+
+  static func isTerminal(_ descriptor: Int32) -> Bool {
+    isatty(descriptor) == 1
+  }
+
+  /// A reader that has gone away (`| head`) is no error of ours: SIGPIPE ends the process as usual.
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    var start = 0
+    while start < bytes.count {
+      let count = bytes[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return }
+      start += count
+    }
+  }
+}
+
+/// Ends the process after stdio's buffers are written.
+func endProcess(_ status: Int32) -> Never {
+  exit(status)
+}

@@ -1,0 +1,118 @@
+import Configuration
+import FoundationEssentials
+import Persistence
+import Postgres
+import Records
+import SystemPackage
+
+/// What a run works with: flag over environment over `moha-sync.yaml` over defaults.
+///
+/// Keys: `root` (MOHA_ROOT, MAVEN_BASE_DIR), `agent` (MOHA_AGENT), `database.url` (DATABASE_URL),
+/// `database.schema` (DATABASE_SCHEMA), `redis.url` (REDIS_URL), and the names that existing deployments set:
+/// `db.host db.port db.name db.user db.password` (DB_HOST …), `redis.host redis.port redis.db` (REDIS_HOST …).
+/// libpq's own variables (PGHOST, PGSERVICE …) and .pgpass count as a configured database.
+struct Settings: Sendable {
+  let agent: Agent
+  /// Nil when nothing is configured: the embedded server of the repository.
+  let database: ConnectionSettings?
+  let schema: SchemaName?
+  let redisURL: String?
+  let environment: [String: String]
+
+  /// Where discovery of the repository starts; nil for the current folder.
+  static func root(_ options: GlobalOptions) -> String {
+    let environment = ProcessInfo.processInfo.environment
+    let named = options.root ?? Settings.present(environment["MOHA_ROOT"]) ?? Settings.present(environment["MAVEN_BASE_DIR"])
+    return named ?? FileManager.default.currentDirectoryPath
+  }
+
+  /// Reads the configuration for a repository whose working tree is `folder`.
+  static func load(_ options: GlobalOptions, folder: String?) async throws -> Settings {
+    let environment = ProcessInfo.processInfo.environment
+    var overrides: [AbsoluteConfigKey: ConfigValue] = [:]
+    if let agent = options.agent { overrides[["moha", "agent"]] = ConfigValue(.string(agent), isSecret: false) }
+    if let url = options.database { overrides[["database", "url"]] = ConfigValue(.string(url), isSecret: true) }
+    if let url = options.redis { overrides[["redis", "url"]] = ConfigValue(.string(url), isSecret: true) }
+    var providers: [any ConfigProvider] = [
+      InMemoryProvider(name: "flags", values: overrides),
+      EnvironmentVariablesProvider(environmentVariables: environment),
+    ]
+    let file = (folder ?? ".") + "/moha-sync.yaml"
+    if FileManager.default.fileExists(atPath: file) {
+      try checkPrivacy(of: file)
+      do {
+        providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(file)))
+      } catch {
+        throw CommandFailure(
+          code: "configuration", message: "\(file) cannot be read as YAML: \(error)", status: .usage)
+      }
+    }
+    let config = ConfigReader(providers: providers)
+
+    let name = present(config.string(forKey: "moha.agent")) ?? Agent.default.name
+    guard let agent = Agent(name) else {
+      throw CommandFailure(
+        code: "invalid-agent", message: "\(name) is no agent's name: lower-case letters, digits, - and _ only",
+        status: .usage)
+    }
+    var schema: SchemaName?
+    if let name = present(config.string(forKey: "database.schema")) {
+      schema = SchemaName(name)
+      guard schema != nil else {
+        throw CommandFailure(
+          code: "invalid-schema", message: "\(name) is no schema name: lower-case letters, digits and _ only",
+          status: .usage)
+      }
+    }
+    return Settings(
+      agent: agent, database: try database(config, environment: environment), schema: schema,
+      redisURL: redisURL(config), environment: environment)
+  }
+
+  private static func database(_ config: ConfigReader, environment: [String: String]) throws -> ConnectionSettings? {
+    if let url = present(config.string(forKey: "database.url", isSecret: true)) {
+      return try ConnectionSettings(conninfo: url)
+    }
+    let libpq = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
+    if libpq.contains(where: { present(environment[$0]) != nil }) {
+      return ConnectionSettings(parameters: present(environment["PGDATABASE"]).map { ["dbname": $0] } ?? [:])
+    }
+    let names = ["host": "db.host", "port": "db.port", "dbname": "db.name", "user": "db.user", "password": "db.password"]
+    var parameters: [String: String] = [:]
+    for (keyword, key) in names {
+      if let value = present(config.string(forKey: ConfigKey(key), isSecret: keyword == "password")) {
+        parameters[keyword] = value
+      }
+    }
+    return parameters.isEmpty ? nil : ConnectionSettings(parameters: parameters)
+  }
+
+  private static func redisURL(_ config: ConfigReader) -> String? {
+    if let url = present(config.string(forKey: "redis.url", isSecret: true)) { return url }
+    guard let host = present(config.string(forKey: "redis.host")) else { return nil }
+    let port = present(config.string(forKey: "redis.port")) ?? "6379"
+    return "redis://\(host):\(port)/\(present(config.string(forKey: "redis.db")) ?? "0")"
+  }
+
+  private static func present(_ text: String?) -> String? {
+    text.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// A configuration file that holds a password must be its owner's alone.
+  private static func checkPrivacy(of file: String) throws {
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8),
+      let attributes = try? FileManager.default.attributesOfItem(atPath: file),
+      let mode = attributes[.posixPermissions] as? Int, mode & 0o077 != 0
+    else { return }
+    let holdsSecret = text.split(separator: "\n").contains { line in
+      let line = line.drop { $0 == " " }
+      guard !line.hasPrefix("#") else { return false }
+      return line.hasPrefix("password:") || (line.contains("://") && line.contains("@") && line.contains(":"))
+    }
+    if holdsSecret {
+      throw CommandFailure(
+        code: "configuration-readable", message: "\(file) may hold a password and others can read it",
+        hint: "chmod 600 \(file)", status: .refused)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import EmbeddedServers
+import Git
+import Persistence
+import Postgres
+import Records
+
+/// The repository and the settings of one command.
+struct Workspace: Sendable {
+  let repository: Repository
+  let settings: Settings
+  /// The working tree, or the git folder of a bare repository.
+  let root: String
+
+  init(_ options: GlobalOptions) async throws {
+    repository = try Repository(discoveringFrom: Settings.root(options))
+    let root = repository.workTree ?? repository.gitDirectory
+    self.root = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
+    settings = try await Settings.load(options, folder: repository.workTree)
+  }
+
+  var servers: EmbeddedServers { EmbeddedServers(root: root, environment: settings.environment) }
+
+  /// Where the database is; starts the embedded server when nothing is configured.
+  func database(schema: SchemaName? = nil) async throws -> Database {
+    if let configured = settings.database { return Database(settings: configured, schema: schema ?? settings.schema) }
+    let endpoint = try await servers.startPostgres()
+    return Database(settings: try ConnectionSettings(conninfo: endpoint.url), schema: schema ?? settings.schema)
+  }
+
+  func reconciler(schema: SchemaName? = nil) async throws -> Reconciler {
+    Reconciler(repository: repository, agent: settings.agent, database: try await database(schema: schema))
+  }
+}
