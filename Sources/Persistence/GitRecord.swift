@@ -32,6 +32,6 @@ package struct CorruptFile: Sendable {
   package let entry: SnapshotEntry
   /// What is wrong, the first error first.
   package let diagnostics: [Diagnostic]
-  /// False where the file cannot be read at all, so that there are no bytes to keep.
-  package let isReadable: Bool
+  /// The bytes to keep where they are a part of the file, as an entry of the log is; nil for the file's own.
+  package let part: [UInt8]?
 }

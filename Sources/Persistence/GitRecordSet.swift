@@ -14,8 +14,6 @@ package struct GitRecordSet: Sendable {
   package let findings: [Diagnostic]
   /// Counters of identity.json beside the number of files; empty when they agree or there is no identity.
   package let counterDrift: [CounterDrift]
-  /// Log entries of this source that could not become records, for the counts.
-  package let unreadableEvents: Int
 
   /// A counter of identity.json that differs from what the tree holds.
   package struct CounterDrift: Hashable, Sendable {
@@ -46,7 +44,6 @@ struct GitRecordReader {
     let index: Int
     let hash: ContentHash?
     let diagnostics: [Diagnostic]
-    let isReadable: Bool
   }
 
   func read(includingDeletedFiles archivedKeys: ArchivedFileSelection = .none) async throws -> GitRecordSet {
@@ -57,12 +54,7 @@ struct GitRecordReader {
     for (index, entry) in source.entries.enumerated() {
       let role = TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent)
       guard entry.mode != .symlink && entry.mode != .submodule else {
-        if role != .other {
-          findings.append(
-            Diagnostic(
-              severity: .error, code: "not-a-regular-file", path: RecordPath(entry.path.bytes), line: nil,
-              message: "a record must be a regular file; a link is never followed"))
-        }
+        corrupt += unreadable(entry, role: role, code: "not-a-regular-file", "a link is never followed", &findings)
         continue
       }
       if role != .other { roles.append((index, role)) }
@@ -92,15 +84,19 @@ struct GitRecordReader {
             kind: kind, key: key, path: entry.path, objectID: entry.id, contentHash: hash, content: .file(entry),
             sourceCommit: source.sourceCommit(of: entry), archivedCommit: nil))
       } else {
-        corrupt.append(
-          CorruptFile(kind: kind, key: key, entry: entry, diagnostics: errors, isReadable: decoded.isReadable))
+        corrupt.append(CorruptFile(kind: kind, key: key, entry: entry, diagnostics: errors, part: nil))
       }
     }
     findings += lookAlikes(keys)
-    findings += unreadableFindings()
+    for path in source.unreadable {
+      let entry = SnapshotEntry(path: path.path, id: .zero, mode: .regular, size: nil, source: .workTree)
+      let role = TreeLayout.role(of: RecordPath(path.path.bytes), agent: source.agent)
+      corrupt += unreadable(entry, role: role, code: "unreadable", path.reason, &findings)
+    }
 
     let logs = try await readLogs(roles)
     findings += logs.findings
+    corrupt += logs.corrupt
     let history = LogHistory(source: source, repository: repository)
     records += logs.records
     records += try await history.archivedEvents(notIn: Set(logs.records.map(\.key)))
@@ -114,8 +110,7 @@ struct GitRecordReader {
     records.sort { ($0.kind.name, $0.key) < ($1.kind.name, $1.key) }
     findings.sort { ($0.path, $0.line ?? 0) < ($1.path, $1.line ?? 0) }
     return GitRecordSet(
-      records: records, corrupt: corrupt, findings: findings, counterDrift: documents.drift,
-      unreadableEvents: logs.findings.filter { $0.severity == .error }.count)
+      records: records, corrupt: corrupt, findings: findings, counterDrift: documents.drift)
   }
 
   // MARK: Files
@@ -145,14 +140,14 @@ struct GitRecordReader {
         let file = RecordFile.decode(bytes, role: role, path: path)
         decoded.append(
           Decoded(
-            index: index, hash: file.record?.contentHash, diagnostics: file.diagnostics, isReadable: true))
+            index: index, hash: file.record?.contentHash, diagnostics: file.diagnostics))
       case .failure(let error):
         decoded.append(
           Decoded(
             index: index, hash: nil,
             diagnostics: [
               Diagnostic(severity: .error, code: "unreadable", path: path, line: nil, message: error.message)
-            ], isReadable: false))
+            ]))
       }
       return true
     }
@@ -176,22 +171,27 @@ struct GitRecordReader {
     return findings
   }
 
-  private func unreadableFindings() -> [Diagnostic] {
-    source.unreadable.map { path in
-      let role = TreeLayout.role(of: RecordPath(path.path.bytes), agent: source.agent)
-      return Diagnostic(
-        severity: role == .other ? .info : .error, code: "unreadable", path: RecordPath(path.path.bytes), line: nil,
-        message: path.reason)
-    }
+  /// A file in a record's place whose bytes cannot be had: a finding, and a record whose row must stay.
+  private func unreadable(
+    _ entry: SnapshotEntry, role: FileRole, code: String, _ reason: String, _ findings: inout [Diagnostic]
+  ) -> [CorruptFile] {
+    let finding = Diagnostic(
+      severity: role == .other ? .info : .error, code: code, path: RecordPath(entry.path.bytes), line: nil,
+      message: reason)
+    findings.append(finding)
+    guard let kind = role.kind, kind != .event else { return [] }
+    let key = RecordKey(fileName: Array(entry.path.lastComponent), agent: source.agent)
+    return [CorruptFile(kind: kind, key: key, entry: entry, diagnostics: [finding], part: nil)]
   }
 
   // MARK: The log
 
   private func readLogs(
     _ roles: [(index: Int, role: FileRole)]
-  ) async throws -> (records: [GitRecord], findings: [Diagnostic]) {
+  ) async throws -> (records: [GitRecord], corrupt: [CorruptFile], findings: [Diagnostic]) {
     let logs = roles.filter { $0.role == .sessionLog || $0.role == .rotatedLog }
     var records: [GitRecord] = []
+    var corrupt: [CorruptFile] = []
     var findings: [Diagnostic] = []
     var seen: Set<RecordKey> = []
     for (index, _) in logs {
@@ -199,6 +199,7 @@ struct GitRecordReader {
       let bytes = try await contents(of: entry, limit: GitRecordReader.logLimit)
       let log = SessionLog.parse(bytes, path: RecordPath(entry.path.bytes))
       findings += log.diagnostics
+      corrupt += unreadableEntries(of: log, in: entry)
       for logEntry in log.entries {
         let key = RecordKey(logEntry.recordKey)
         // An identical entry is the same record; the parser has reported those within one file.
@@ -210,7 +211,22 @@ struct GitRecordReader {
             sourceCommit: source.sourceCommit(of: entry), archivedCommit: nil))
       }
     }
-    return (records, findings)
+    return (records, corrupt, findings)
+  }
+
+  /// The entries that gave no record, each by the id of its own bytes: the log's id changes with every append.
+  private func unreadableEntries(of log: SessionLog, in file: SnapshotEntry) -> [CorruptFile] {
+    guard log.diagnostics.contains(where: { $0.severity == .error }) else { return [] }
+    let readable = Set(log.entries.map(\.range))
+    return log.spans.compactMap { span in
+      guard case .entry(let range) = span, !readable.contains(range) else { return nil }
+      let bytes = Array(log.bytes[range])
+      let id = ObjectID.blob(bytes)
+      return CorruptFile(
+        kind: .event, key: RecordKey("entry \(id)"),
+        entry: SnapshotEntry(path: file.path, id: id, mode: .regular, size: Int64(bytes.count), source: .workTree),
+        diagnostics: log.diagnostics.filter { $0.severity == .error }, part: bytes)
+    }
   }
 
   private func contents(of entry: SnapshotEntry, limit: Int) async throws -> [UInt8] {

@@ -193,8 +193,8 @@ struct PlanApplier {
   private func rawFiles(_ files: [CorruptFile]) async throws -> [[UInt8]?] {
     try await repository.read(
       files.map(\.entry), limit: GitRecordReader.fileLimit, into: [[UInt8]?]()
-    ) { raw, _, content in
-      raw.append(try? content.map { Array($0) }.get())
+    ) { raw, index, content in
+      raw.append(files[index].part ?? (try? content.map { Array($0) }.get()))
       return true
     }
   }

@@ -47,6 +47,11 @@ package struct RecordSource: Sendable {
           .treeUnreadable, "\(path.path) cannot be read (\(path.reason)): nothing was compared or changed",
           hint: "make the folder readable for this user and run again")
       }
+      if let link = snapshot.entries.first(where: { RecordSource.isLinkedFolder($0, agent: agent) }) {
+        throw PersistenceError(
+          .treeUnreadable, "\(link.path) is a link, which is never followed: nothing was compared or changed",
+          hint: "put the folder itself in its place")
+      }
       entries = snapshot.entries
       unreadable = snapshot.unreadable
       let head = try await repository.head()
@@ -95,6 +100,14 @@ package struct RecordSource: Sendable {
     case .sessionLog, .rotatedLog: true
     case .other: !path.path.lastComponent.contains(UInt8(ascii: "."))
     }
+  }
+
+  /// Whether a link stands where a folder of records belongs, so that every record below it looks gone.
+  private static func isLinkedFolder(_ entry: SnapshotEntry, agent: Agent) -> Bool {
+    guard !entry.mode.isBlob || entry.mode == .symlink else { return false }
+    let folders = [TreeLayout.decisions(of: agent), TreeLayout.milestones(of: agent), TreeLayout.sessionLog(of: agent)]
+    return folders.contains { entry.path.bytes.starts(with: $0.bytes) }
+      && TreeLayout.role(of: RecordPath(entry.path.bytes), agent: agent).kind.map { $0 == .event } ?? true
   }
 
   private static func missing(_ agent: Agent, _ place: String) -> PersistenceError {

@@ -29,7 +29,7 @@ package struct Verification: Sendable {
       // A row whose file does not parse is kept as its last good version; git has nothing to compare it with.
       let rows = (survey.rows.rows[kind] ?? []).filter { $0.status != GitStatus.unreadable.rawValue }
       for row in rows { rowDigest.add(key: row.key ?? RecordKey("row \(row.id)"), contentHash: row.contentHash ?? []) }
-      let corrupt = kind == .event ? survey.git.unreadableEvents : survey.git.corrupt.count { $0.kind == kind }
+      let corrupt = survey.git.corrupt.count { $0.kind == kind }
       let digest = gitDigests[kind] ?? Digest()
       return Kind(
         kind: kind, git: digest.count + corrupt, rows: rows.count, findings: corrupt, gitDigest: digest,

@@ -33,8 +33,38 @@ internal import Testing
     // Root reads what chmod forbids; a link in place of the folder cannot be entered by anybody.
     try ChildProcess.runChecked("mv", [tree.git.absolute(".moha/maven/decisions"), tree.git.absolute("elsewhere")])
     try ChildProcess.runChecked("ln", ["-s", tree.git.absolute("elsewhere"), tree.git.absolute(".moha/maven/decisions")])
-    #expect(try await code { try await tree.run() } == .massRemoval)
+    #expect(try await code { try await tree.run() } == .treeUnreadable)
     #expect(try tree.dump() == dump)
+  }
+
+  @Test func case6AFileThatCannotBeReadKeepsItsRow() async throws {
+    let tree = try await MavenTree.sample()
+    try await tree.run("sync")
+    let file = tree.git.absolute(".moha/maven/decisions/\(MavenTree.decisionName(3))")
+    try ChildProcess.runChecked("rm", [file])
+    try ChildProcess.runChecked("ln", ["-s", "/etc/hostname", file])
+    let outcome = try await tree.run()
+    #expect(outcome.survey.hasErrors && outcome.survey.counts[.orphaned] == 0)
+    #expect(try await tree.value("SELECT git_status FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(3))'") == "unreadable")
+    #expect(try await tree.run().survey.repairable == 0)
+    try ChildProcess.runChecked("rm", [file])
+    try tree.writeDecision(3)
+    try await tree.run()
+    #expect(try await tree.verification().isInSync)
+  }
+
+  @Test func anUnreadableLogEntryIsQuarantinedAndTheOthersSync() async throws {
+    let tree = try await MavenTree.sample()
+    let bytes = Array(MavenTree.log(entries: 1...2).utf8) + Array("## [2026-02-01T11:00:00+00:00] NOTE\n\nbad ".utf8) + [0xFF] + Array(" byte\n\n---\n\n".utf8) + Array(MavenTree.entry(5).utf8)
+    try tree.git.write(Array(".moha/maven/session_log.md".utf8), bytes)
+    try tree.git.commit("bad entry")
+    let outcome = try await tree.run("sync")
+    #expect(outcome.survey.hasErrors)
+    let memory = try #require(try await tree.verification().kinds.last)
+    #expect((memory.git, memory.rows, memory.findings) == (5, 4, 1))
+    #expect(try await tree.value("SELECT position('\\xff'::bytea IN raw_bytes) > 0 FROM maven_quarantine") == "t")
+    try tree.git.write(Array(".moha/maven/session_log.md".utf8), bytes + Array(MavenTree.entry(6).utf8))
+    #expect(try await tree.run().quarantined == 0)
   }
 
   @Test func case7AnEmptyTreeIsRefusedUntilTheNumberIsNamed() async throws {
@@ -290,8 +320,9 @@ internal import Testing
     let tree = try await MavenTree.sample()
     try await tree.run("sync")
     let holder = try await tree.database.connect()
-    try await AdvisoryLock(.moha(.reconcile, scope: "public/maven"), on: holder).withLock(timeout: .zero) {
-      #expect(try await code { try await tree.run() } == .locked)
+    try await AdvisoryLock(.moha(.reconcile, scope: "public/maven"), on: holder).withLock(timeout: .zero) { () async throws in
+      let refused = try await code { try await tree.run() }
+      #expect(refused == .locked)
     }
     #expect(try await tree.run().remaining == 0)
   }

@@ -121,7 +121,9 @@ internal import Testing
     let connection = try await tree.database.connect()
     _ = try await Migrator(schema: .public).migrate(connection)
     let dump = try tree.dump()
-    for migration in Migration.all { try await connection.script(migration.sql) }
+    for migration in Migration.all {
+      try await connection.script("BEGIN; SET LOCAL search_path TO \"public\", pg_temp; \(migration.sql); COMMIT")
+    }
     #expect(try tree.dump() == dump)
   }
 

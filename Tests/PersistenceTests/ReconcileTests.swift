@@ -1,5 +1,6 @@
 internal import Git
 internal import Persistence
+internal import Postgres
 internal import Records
 internal import TestSupport
 internal import Testing
