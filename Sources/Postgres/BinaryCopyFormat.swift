@@ -61,7 +61,9 @@ struct BinaryCopyReader {
         fields.append(start..<start + Int(length))
       }
       whole = cursor.position
-      try unsafe body(BinaryRow(buffer: buffer, fields: fields))
+      // Named, since the optimizer of Swift 6.3.1 crashes on a non-copyable temporary here.
+      let row = unsafe BinaryRow(buffer: buffer, fields: fields)
+      try body(row)
     }
     return whole
   }
