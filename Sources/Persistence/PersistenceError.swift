@@ -30,6 +30,10 @@ package struct PersistenceError: Error, Sendable, CustomStringConvertible {
     package static let changedMeanwhile = Code("changed-meanwhile")
     /// A name given by the user is not one that can be used.
     package static let invalidName = Code("invalid-name")
+    /// A request to record lacks something, or has something wrong; nothing was written.
+    package static let invalidRequest = Code("invalid-request")
+    /// A secret would have entered git; nothing was written.
+    package static let secret = Code("secret")
     /// What the user named does not exist.
     package static let notFound = Code("not-found")
     /// The name of the file to make is taken; it was left as it is.

@@ -27,26 +27,45 @@ struct Failure {
         switch error.code {
         case .treeMissing, .treeUnreadable: .noTree
         case .locked: .locked
-        case .massRemoval: .refused
-        case .invalidName: .usage
+        case .massRemoval, .secret: .refused
+        case .invalidName, .invalidRequest: .usage
         default: .failed
         }
     case let error as GitError:
-      (code, message, hint) = ("git-\(error.code)", error.description, nil)
+      (code, message) = ("git-\(error.code)", error.description)
+      hint =
+        switch error.code {
+        case .notARepository: "run inside the repository, or name it with --root"
+        case .notFound, .invalidSpec, .ambiguous: "name a commit, a branch or a tag that `git log` knows"
+        case .changedWhileReading: "nothing was changed; run again"
+        case .missingObject, .corrupt: "nothing was changed; look at the repository with `git fsck`"
+        default: nil
+        }
       status =
         switch error.code {
         case .notARepository, .ownership, .bareRepository, .unbornBranch: .noTree
+        case .notFound, .invalidSpec, .ambiguous: .usage
         case .locked: .locked
         default: .failed
         }
     case let error as PostgresError:
-      (code, message, hint) = ("postgres-\(error.code)", error.description, error.hint)
+      (code, message) = ("postgres-\(error.code)", error.description)
+      hint =
+        switch error.code {
+        case .connectionFailed, .serverStarting:
+          "nothing was changed; check that the server runs, and the URL that `moha-sync status` shows"
+        case .authenticationFailed: "nothing was changed; check the role and its password (DATABASE_URL, PGPASSWORD, ~/.pgpass)"
+        case .connectionLost, .commitOutcomeUnknown: "run again: a run is one transaction, so it is whole or absent"
+        case .insufficientPrivilege: "nothing was changed; the role must own the tables, or be granted what it lacks"
+        default: error.hint
+        }
       status =
         switch error.code {
         case .connectionFailed, .connectionLost, .authenticationFailed, .serverStarting, .databaseMissing, .closed,
           .commitOutcomeUnknown:
           .serviceDown
         case .cancelled: .interrupted
+        case .invalidParameter: .usage
         default: .failed
         }
     case let error as RedisError:

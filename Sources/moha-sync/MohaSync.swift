@@ -33,10 +33,20 @@ struct MohaSync: AsyncParsableCommand {
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
     ])
 
+  private static func isCommand(_ name: String) -> Bool {
+    let commands = configuration.groupedSubcommands.flatMap(\.subcommands) + configuration.subcommands
+    return name == "help" || commands.contains { $0._commandName == name || $0.configuration.aliases.contains(name) }
+  }
+
   static func main() async {
     let arguments = GlobalOptions.movedBehindCommand(Array(CommandLine.arguments.dropFirst()))
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     do {
+      if let name = arguments.first, !name.hasPrefix("-"), !isCommand(name) {
+        throw CommandFailure(
+          code: "usage", message: "there is no command \(printable(name))", hint: "moha-sync --help lists them",
+          status: .usage)
+      }
       try await Interruption.cancelling {
         var command = try parseAsRoot(arguments)
         if var asynchronous = command as? any AsyncParsableCommand {
