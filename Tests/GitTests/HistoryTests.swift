@@ -115,7 +115,7 @@ struct HistoryTests {
     try scratch.git("checkout", "--quiet", "main")
     try scratch.write("f", "main\n")
     try scratch.commit("main")
-    #expect(throws: ProgramFailure.self) { try scratch.git("merge", "side") }
+    #expect(throws: ChildProcess.Failure.self) { try scratch.git("merge", "side") }
     try scratch.write("f", "both\n")
     try scratch.write("clean", "only the merge has it\n")
     let merge = try scratch.commit("merge")
@@ -182,7 +182,7 @@ struct HistoryTests {
         .map { String($0.prefix(40)) }
       #expect(lines == expected)
       #expect(hunks.first?.startLine == 1)
-      #expect(hunks.allSatisfy { $0.author.name == "Ada Author" })
+      #expect(hunks.allSatisfy { $0.author.name == "Test Author" })
     }
     for path: GitPath in ["nowhere", "d", "", "d/f\0x", "../x"] {
       let error = await #expect(throws: GitError.self) {

@@ -18,8 +18,8 @@ struct IndexFileTests {
   }
 
   private func bytes(_ scratch: GitScratch) throws -> [UInt8] {
-    let run = try ProgramRun.run(["cat", scratch.absolute(".git/index")], environment: scratch.environment)
-    return run.output
+    let run = try ChildProcess.runChecked("cat", [scratch.absolute(".git/index")])
+    return run.stdout
   }
 
   private func ids(_ scratch: GitScratch, _ index: IndexFile) throws -> [ObjectID] {

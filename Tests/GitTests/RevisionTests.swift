@@ -105,10 +105,10 @@ struct RevisionTests {
     #expect(commit.tree == .emptyTree)
     #expect(commit.message == "Zweiter Stand: é\n\nbody\n")
     #expect(
-      commit.author == Signature(name: "Ada Author", email: "ada@example.org", time: 1_600_000_060, offsetMinutes: 90))
+      commit.author == Signature(name: "Test Author", email: "author@example.org", time: 1_600_000_060, offsetMinutes: 90))
     #expect(
       commit.committer
-        == Signature(name: "Carl Committer", email: "carl@example.org", time: 1_600_000_060, offsetMinutes: 0))
+        == Signature(name: "Test Committer", email: "committer@example.org", time: 1_600_000_060, offsetMinutes: 0))
   }
 
   @Test("a commit that is missing and an object that is no commit are told apart")
@@ -161,11 +161,11 @@ struct RevisionTests {
     try scratch.commit("main")
     let repository = try Repository(at: scratch.path, configuration: .hermetic)
     #expect(await repository.operationInProgress == nil)
-    #expect(throws: ProgramFailure.self) { try scratch.git("merge", "side") }
+    #expect(throws: ChildProcess.Failure.self) { try scratch.git("merge", "side") }
     #expect(await repository.operationInProgress == .merge)
     try scratch.git("merge", "--abort")
     #expect(await repository.operationInProgress == nil)
-    #expect(throws: ProgramFailure.self) { try scratch.git("rebase", "side") }
+    #expect(throws: ChildProcess.Failure.self) { try scratch.git("rebase", "side") }
     #expect(await repository.operationInProgress == .rebase)
   }
 }

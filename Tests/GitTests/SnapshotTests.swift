@@ -315,7 +315,7 @@ struct SnapshotTests {
     try scratch.git("checkout", "--quiet", "main")
     try scratch.write("README.md", "main\n")
     try scratch.commit("main")
-    #expect(throws: ProgramFailure.self) { try scratch.git("merge", "side") }
+    #expect(throws: ChildProcess.Failure.self) { try scratch.git("merge", "side") }
     let snapshot = try await open(scratch).snapshot(under: .root)
     let expected = try scratch.git("hash-object", "--no-filters", "README.md")
     #expect(snapshot.entries.first { $0.path == "README.md" }?.id.description == expected)

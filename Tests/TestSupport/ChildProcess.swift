@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Runs other programs to their end.
+/// Runs other programs to their end. `RunningProgram` is for one that is signalled before it.
 package enum ChildProcess {
   /// What a program left behind.
   package struct Output: Sendable {
@@ -36,8 +36,22 @@ package enum ChildProcess {
     _ executable: String, _ arguments: [String] = [], environment: [String: String]? = nil, input: [UInt8] = [],
     workingDirectory: String? = nil, timeout: Duration = .seconds(60)
   ) throws -> Output {
+    var (process, exchange) = try start(
+      executable, arguments, environment: environment, input: input, workingDirectory: workingDirectory)
+    let isComplete = exchange.run(until: ContinuousClock.now + timeout)
+    if !isComplete { kill(process, SIGKILL) }
+    let status = wait(for: process)
+    guard isComplete else { throw Failure(operation: executable, status: ETIMEDOUT) }
+    return Output(status: status, stdout: exchange.stdout, stderr: exchange.stderr)
+  }
+
+  /// Starts a program; the caller moves its input and outputs, and waits for it.
+  static func start(
+    _ executable: String, _ arguments: [String], environment: [String: String]?, input: [UInt8],
+    workingDirectory: String?
+  ) throws -> (process: pid_t, exchange: Exchange) {
     let (inputPipe, outputPipe, errorPipe) = (try Pipe(), try Pipe(), try Pipe())
-    // `env` changes the folder, since posix_spawn's own way is not imported from glibc.
+    // `env` changes the folder, since posix_spawn's own way is not imported from glibc. It becomes the program.
     let command = (workingDirectory.map { ["/usr/bin/env", "--chdir=\($0)"] } ?? []) + [executable] + arguments
     let process = try spawn(
       command[0], Array(command.dropFirst()), environment: environment,
@@ -45,13 +59,7 @@ package enum ChildProcess {
     inputPipe.read.close()
     outputPipe.write.close()
     errorPipe.write.close()
-
-    var exchange = Exchange(input: input, inputPipe.write, outputPipe.read, errorPipe.read)
-    let isComplete = exchange.run(until: ContinuousClock.now + timeout)
-    if !isComplete { kill(process, SIGKILL) }
-    let status = wait(for: process)
-    guard isComplete else { throw Failure(operation: executable, status: ETIMEDOUT) }
-    return Output(status: status, stdout: exchange.stdout, stderr: exchange.stderr)
+    return (process, Exchange(input: input, inputPipe.write, outputPipe.read, errorPipe.read))
   }
 
   /// Runs a program that has to succeed.
@@ -90,7 +98,8 @@ package enum ChildProcess {
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
-    sigaddset(&signals, SIGPIPE)
+    // A shell that starts the tests in the background has them ignore SIGINT.
+    for signal in [SIGPIPE, SIGINT, SIGTERM] { sigaddset(&signals, signal) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
     let flags = spawnInNewSession | Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF)
     posix_spawnattr_setflags(&attributes, flags)
@@ -112,7 +121,8 @@ package enum ChildProcess {
   /// POSIX_SPAWN_SETSID, which is not imported from glibc.
   private static let spawnInNewSession: Int16 = 0x80
 
-  private static func wait(for process: pid_t) -> Int32 {
+  /// Waits for the end of a program and returns its status as `Output` counts it.
+  static func wait(for process: pid_t) -> Int32 {
     var status: Int32 = 0
     while waitpid(process, &status, 0) == -1, errno == EINTR {}
     let signal = status & 0x7F

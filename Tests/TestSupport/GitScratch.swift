@@ -18,22 +18,22 @@ package final class GitScratch {
   package init(_ arguments: String..., isInitialized: Bool = true) throws {
     var template = Array("/tmp/moha-git-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-      throw ProgramFailure(arguments: ["mkdtemp"], message: String(cString: strerror(errno)))
+      throw ChildProcess.Failure(operation: "mkdtemp", status: errno)
     }
     base = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     path = base + "/repository"
     environment = [
       "PATH": getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin", "HOME": base, "LC_ALL": "C.UTF-8",
       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
-      "GIT_AUTHOR_NAME": "Ada Author", "GIT_AUTHOR_EMAIL": "ada@example.org",
-      "GIT_COMMITTER_NAME": "Carl Committer", "GIT_COMMITTER_EMAIL": "carl@example.org",
+      "GIT_AUTHOR_NAME": "Test Author", "GIT_AUTHOR_EMAIL": "author@example.org",
+      "GIT_COMMITTER_NAME": "Test Committer", "GIT_COMMITTER_EMAIL": "committer@example.org",
     ]
     mkdir(path, 0o755)
     if isInitialized { try git(["init", "--quiet", "--initial-branch=main"] + arguments) }
   }
 
   deinit {
-    _ = try? ProgramRun.run(["rm", "-rf", "--one-file-system", base], environment: environment)
+    _ = try? ChildProcess.run("rm", ["-rf", "--one-file-system", base])
   }
 
   /// Runs git in the repository and returns what it printed, without the last newline. Throws if it fails.
@@ -51,13 +51,12 @@ package final class GitScratch {
 
   /// The same, with the bytes exactly as printed.
   package func gitBytes(_ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
-    let arguments = ["git", "-C", path] + arguments
-    let run = try ProgramRun.run(arguments, environment: environment, input: input)
+    let run = try ChildProcess.run("git", ["-C", path] + arguments, environment: environment, input: input)
     guard run.status == 0 else {
-      throw ProgramFailure(
-        arguments: arguments, message: "status \(run.status): \(String(decoding: run.errorOutput, as: UTF8.self))")
+      throw ChildProcess.Failure(
+        operation: "git \(arguments.joined(separator: " "))", status: run.status, output: run.stderrText)
     }
-    return run.output
+    return run.stdout
   }
 
   /// Writes a file below the repository, with its folders. An existing file is written in place.
@@ -120,8 +119,7 @@ package final class GitScratch {
     (Array(path.utf8) + [UInt8(ascii: "/")] + file + [0]).map { CChar(bitPattern: $0) }
   }
 
-  private func failure(_ call: String, _ file: [UInt8]) -> ProgramFailure {
-    ProgramFailure(
-      arguments: [call, String(decoding: file, as: UTF8.self)], message: String(cString: strerror(errno)))
+  private func failure(_ call: String, _ file: [UInt8]) -> ChildProcess.Failure {
+    ChildProcess.Failure(operation: "\(call) \(String(decoding: file, as: UTF8.self))", status: errno)
   }
 }

@@ -1,0 +1,53 @@
+internal import Glibc
+internal import Synchronization
+
+/// A program that runs beside the test, which may send it signals.
+package final class RunningProgram: Sendable {
+  private let process: pid_t
+  private let hasEnded: HasEnded
+  private let ending: Task<ChildProcess.Output, any Error>
+
+  /// Guards the identifier, which belongs to nobody, or to a stranger, once the program has been waited for.
+  private final class HasEnded: Sendable {
+    let value = Mutex(false)
+  }
+
+  /// Starts a program. The parameters are those of `ChildProcess.run`.
+  package init(
+    _ executable: String, _ arguments: [String] = [], environment: [String: String]? = nil,
+    workingDirectory: String? = nil, timeout: Duration = .seconds(60)
+  ) throws {
+    let (process, exchange) = try ChildProcess.start(
+      executable, arguments, environment: environment, input: [], workingDirectory: workingDirectory)
+    let hasEnded = HasEnded()
+    self.process = process
+    self.hasEnded = hasEnded
+    ending = Task {
+      try await BlockingWork().run {
+        var exchange = exchange
+        let isComplete = exchange.run(until: ContinuousClock.now + timeout)
+        if !isComplete { kill(process, SIGKILL) }
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) == -1, errno == EINTR {}
+        let status = hasEnded.value.withLock { hasEnded in
+          hasEnded = true
+          return ChildProcess.wait(for: process)
+        }
+        guard isComplete else { throw ChildProcess.Failure(operation: executable, status: ETIMEDOUT) }
+        return ChildProcess.Output(status: status, stdout: exchange.stdout, stderr: exchange.stderr)
+      }
+    }
+  }
+
+  /// Sends a signal, unless the program has ended.
+  package func signal(_ number: Int32) {
+    hasEnded.value.withLock { hasEnded in
+      if !hasEnded { kill(process, number) }
+    }
+  }
+
+  /// Waits for the end.
+  package func output() async throws -> ChildProcess.Output {
+    try await ending.value
+  }
+}
