@@ -88,7 +88,7 @@ struct TextReport {
     for step in steps {
       let time = Instant(microseconds: step.commit.author.time.multipliedReportingOverflow(by: 1_000_000).partialValue)
       let title = step.commit.message.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
-      text += "\(style.bold(String(step.commit.id.description.prefix(10))))  \(time?.description ?? "")  \(step.commit.author.name)  \(printable(title))\n"
+      text += "\(style.bold(String(step.commit.id.description.prefix(10))))  \(time?.description ?? "")  \(printable(step.commit.author.name))  \(printable(title))\n"
       for change in isVerbose ? step.changes : Array(step.changes.prefix(TextReport.screenful)) {
         let mark =
           switch change.action {
@@ -177,7 +177,7 @@ struct TextReport {
         case .info: style.dim("info   ")
         }
       let line = finding.line.map { ":\($0)" } ?? ""
-      text += "\(isMarkdown ? "- " : "")\(word)  \(finding.path.text)\(line)  \(finding.code): \(printable(finding.message))\n"
+      text += "\(isMarkdown ? "- " : "")\(word)  \(printable(finding.path.text))\(line)  \(finding.code): \(printable(finding.message))\n"
     }
     if relevant.count > shown.count { text += "… and \(relevant.count - shown.count) more findings (-v shows all)\n" }
     return text.isEmpty ? "" : text + "\n"
