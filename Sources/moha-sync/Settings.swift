@@ -3,6 +3,7 @@ import FoundationEssentials
 import Persistence
 import Postgres
 import Records
+import Redis
 import SystemPackage
 
 /// What a run works with: flag over environment over `moha-sync.yaml` over defaults.
@@ -38,14 +39,16 @@ struct Settings: Sendable {
       EnvironmentVariablesProvider(environmentVariables: environment),
     ]
     let file = (folder ?? ".") + "/moha-sync.yaml"
-    if FileManager.default.fileExists(atPath: file) {
-      try checkPrivacy(of: file)
+    if isPresent(file) {
+      let provider: FileProvider<YAMLSnapshot>
       do {
-        providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(file)))
+        provider = try await FileProvider<YAMLSnapshot>(filePath: FilePath(file))
       } catch {
         throw CommandFailure(
           code: "configuration", message: "\(file) cannot be read as YAML: \(error)", status: .usage)
       }
+      try checkPrivacy(of: file, holding: ConfigReader(provider: provider))
+      providers.append(provider)
     }
     let config = ConfigReader(providers: providers)
 
@@ -53,7 +56,7 @@ struct Settings: Sendable {
     guard let agent = Agent(name) else {
       throw CommandFailure(
         code: "invalid-agent", message: "\(name) is no agent's name: lower-case letters, digits, - and _ only",
-        status: .usage)
+        hint: "name a folder below .moha, such as maven", status: .usage)
     }
     var schema: SchemaName?
     if let name = present(config.string(forKey: "database.schema")) {
@@ -71,7 +74,12 @@ struct Settings: Sendable {
 
   private static func database(_ config: ConfigReader, environment: [String: String]) throws -> ConnectionSettings? {
     if let url = present(config.string(forKey: "database.url", isSecret: true)) {
-      return try ConnectionSettings(conninfo: url)
+      do {
+        return try ConnectionSettings(conninfo: url)
+      } catch {
+        throw CommandFailure(
+          code: "invalid-database", message: error.description, hint: error.hint, status: .usage)
+      }
     }
     let libpq = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
     if libpq.contains(where: { present(environment[$0]) != nil }) {
@@ -98,20 +106,33 @@ struct Settings: Sendable {
     text.flatMap { $0.isEmpty ? nil : $0 }
   }
 
+  /// Whether the file is there and says something: one with comments alone, as `init` makes it, is no YAML mapping.
+  private static func isPresent(_ file: String) -> Bool {
+    guard FileManager.default.fileExists(atPath: file) else { return false }
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return true }
+    return text.split(whereSeparator: \.isNewline).contains { line in
+      line.first { !$0.isWhitespace }.map { $0 != "#" } ?? false
+    }
+  }
+
   /// A configuration file that holds a password must be its owner's alone.
-  private static func checkPrivacy(of file: String) throws {
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8),
-      let attributes = try? FileManager.default.attributesOfItem(atPath: file),
+  private static func checkPrivacy(of file: String, holding config: ConfigReader) throws {
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: file),
       let mode = attributes[.posixPermissions] as? Int, mode & 0o077 != 0
     else { return }
-    let holdsSecret = text.split(separator: "\n").contains { line in
-      let line = line.drop { $0 == " " }
-      guard !line.hasPrefix("#") else { return false }
-      return line.hasPrefix("password:") || (line.contains("://") && line.contains("@") && line.contains(":"))
+    var holdsSecret = present(config.string(forKey: "db.password", isSecret: true)) != nil
+    if let url = present(config.string(forKey: "database.url", isSecret: true)) {
+      let parameters = (try? ConnectionSettings(conninfo: url))?.parameters
+      // What cannot be read may be a password that was not percent-encoded.
+      holdsSecret = holdsSecret || parameters == nil || parameters?["password"] != nil || parameters?["sslpassword"] != nil
+    }
+    if let url = present(config.string(forKey: "redis.url", isSecret: true)) {
+      let settings = try? RedisSettings(url: url)
+      holdsSecret = holdsSecret || settings == nil || settings?.password != nil
     }
     if holdsSecret {
       throw CommandFailure(
-        code: "configuration-readable", message: "\(file) may hold a password and others can read it",
+        code: "configuration-readable", message: "\(file) holds a password and others can read it",
         hint: "chmod 600 \(file)", status: .refused)
     }
   }
