@@ -4,11 +4,11 @@ internal import Synchronization
 /// A program that runs beside the test, which may send it signals.
 package final class RunningProgram: Sendable {
   private let process: pid_t
-  private let hasEnded: HasEnded
+  private let ended: Ended
   private let ending: Task<ChildProcess.Output, any Error>
 
   /// Guards the identifier, which belongs to nobody, or to a stranger, once the program has been waited for.
-  private final class HasEnded: Sendable {
+  private final class Ended: Sendable {
     let value = Mutex(false)
   }
 
@@ -19,9 +19,9 @@ package final class RunningProgram: Sendable {
   ) throws {
     let (process, exchange) = try ChildProcess.start(
       executable, arguments, environment: environment, input: [], workingDirectory: workingDirectory)
-    let hasEnded = HasEnded()
+    let ended = Ended()
     self.process = process
-    self.hasEnded = hasEnded
+    self.ended = ended
     ending = Task {
       try await BlockingWork().run {
         var exchange = exchange
@@ -29,7 +29,7 @@ package final class RunningProgram: Sendable {
         if !isComplete { kill(process, SIGKILL) }
         var information = siginfo_t()
         while waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) == -1, errno == EINTR {}
-        let status = hasEnded.value.withLock { hasEnded in
+        let status = ended.value.withLock { hasEnded in
           hasEnded = true
           return ChildProcess.wait(for: process)
         }
@@ -39,9 +39,12 @@ package final class RunningProgram: Sendable {
     }
   }
 
+  /// Whether the program has ended, of itself or by a signal.
+  package var hasEnded: Bool { ended.value.withLock { $0 } }
+
   /// Sends a signal, unless the program has ended.
   package func signal(_ number: Int32) {
-    hasEnded.value.withLock { hasEnded in
+    ended.value.withLock { hasEnded in
       if !hasEnded { kill(process, number) }
     }
   }
