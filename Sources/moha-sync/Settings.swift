@@ -45,7 +45,8 @@ struct Settings: Sendable {
         provider = try await FileProvider<YAMLSnapshot>(filePath: FilePath(file))
       } catch {
         throw CommandFailure(
-          code: "configuration", message: "\(file) cannot be read as YAML: \(error)", status: .usage)
+          code: "configuration", message: "\(file) cannot be read as YAML\(line(of: error))",
+          hint: "write names and values, as in the file that `moha-sync init` makes", status: .usage)
       }
       try checkPrivacy(of: file, holding: ConfigReader(provider: provider))
       providers.append(provider)
@@ -113,6 +114,12 @@ struct Settings: Sendable {
     return text.split(whereSeparator: \.isNewline).contains { line in
       line.first { !$0.isWhitespace }.map { $0 != "#" } ?? false
     }
+  }
+
+  /// Where the YAML parser stopped. Its own text quotes the line, which may hold a password.
+  private static func line(of error: any Error) -> String {
+    let position = String(describing: error).prefix { $0.isNumber || $0 == ":" }.split(separator: ":")
+    return position.first.map { ": the parser stopped at line \($0)" } ?? ""
   }
 
   /// A configuration file that holds a password must be its owner's alone.
