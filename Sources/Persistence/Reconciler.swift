@@ -5,8 +5,7 @@ package import Records
 /// Brings the database of one agent to what git holds, and says what it did.
 ///
 /// `survey` (of `Surveyor`) reads and computes a plan; `run` executes one. One run at a time for an agent and a
-/// database: a session advisory lock in Postgres and flock(2) on the repository, both tried once and never
-/// waited for.
+/// database: flock(2) on the repository, tried once, and a session advisory lock in Postgres, polled for a moment.
 package struct Reconciler: Sendable {
   package let repository: Repository
   package let agent: Agent
@@ -74,7 +73,9 @@ package struct Reconciler: Sendable {
     let (connection, schema) = try await database.connectCreating()
     do {
       let lock = AdvisoryLock(.moha(.reconcile, scope: "\(schema)/\(agent)"), on: connection)
-      let outcome = try await lock.withLock(timeout: .zero) {
+      // A run on this machine would hold the file lock. What holds this one for a moment is the server's session
+      // of a killed run, until it notices; or a run on another clone, which takes longer.
+      let outcome = try await lock.withLock(timeout: .seconds(5)) {
         try await runLocked(options, run: run, before: before, connection: connection, schema: schema, start: start)
       }
       await connection.close()
