@@ -70,6 +70,18 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "moha-generate",
+      dependencies: ["Records", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Benchmarks/generator", swiftSettings: settings),
+    .executableTarget(
+      name: "moha-benchmark",
+      dependencies: [
+        "EmbeddedServers", "Postgres", "Records",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Benchmarks/moha-benchmark", swiftSettings: settings),
+
     // Test support is a plain target so that each test target can use it; no product holds it.
     .target(
       name: "TestSupport", dependencies: ["Postgres", "DedicatedThread"], path: "Tests/TestSupport",

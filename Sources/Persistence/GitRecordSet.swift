@@ -7,7 +7,7 @@ package import Records
 /// Every record file is read and decoded, so the set says what the bytes say now, whatever a database claims
 /// about them. Files are counted: `records` of a kind plus `corrupt` of it are the files of that kind.
 package struct GitRecordSet: Sendable {
-  /// Sorted by kind and key.
+  /// Sorted by the kind's name and the key.
   package let records: [GitRecord]
   package let corrupt: [CorruptFile]
   /// Warnings and errors of all files, sorted by path and line.
@@ -107,7 +107,7 @@ struct GitRecordReader {
 
     let documents = try await readDocuments(roles, decisions: files.lazy.filter { $0.role == .decision }.count)
     findings += documents.findings
-    records.sort { ($0.kind.name, $0.key) < ($1.kind.name, $1.key) }
+    records.sort { $0.kind == $1.kind ? $0.key < $1.key : $0.kind.name < $1.kind.name }
     findings.sort { ($0.path, $0.line ?? 0) < ($1.path, $1.line ?? 0) }
     return GitRecordSet(
       records: records, corrupt: corrupt, findings: findings, counterDrift: documents.drift)
@@ -159,7 +159,8 @@ struct GitRecordReader {
     for paths in keys.values {
       // A dictionary of Swift strings compares by canonical equivalence, which is what is asked for here.
       var seen: [String: GitPath] = [:]
-      for (key, path) in paths.sorted(by: { $0.key < $1.key }) where !key.text.utf8.allSatisfy({ $0 < 0x80 }) {
+      let unusual = paths.filter { !$0.key.text.utf8.allSatisfy { $0 < 0x80 } }
+      for (key, path) in unusual.sorted(by: { $0.key < $1.key }) {
         if let other = seen.updateValue(path, forKey: key.text) {
           findings.append(
             Diagnostic(

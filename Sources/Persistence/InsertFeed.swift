@@ -56,7 +56,10 @@ struct InsertFeed: Sendable {
     let agent = agent
     let batches = batches
     let progress = progress
-    var last = try await repository.read(entries, limit: GitRecordReader.fileLimit, into: Batch(kind: kind)) {
+    // The survey has read these very objects under the limit, and asking for each one's size again costs a fifth
+    // of reading it. A file of the working tree may have grown since.
+    let limit = entries.allSatisfy { $0.source == .object } ? Int.max : GitRecordReader.fileLimit
+    var last = try await repository.read(entries, limit: limit, into: Batch(kind: kind)) {
       batch, index, content in
       let path = RecordPath(entries[index].path.bytes)
       let role: FileRole = kind == .decision ? .decision : .milestone

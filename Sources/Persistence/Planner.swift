@@ -30,8 +30,7 @@ struct Planner {
     var plan = ReconciliationPlan()
     for kind in RecordKind.allCases { compare(kind, into: &plan) }
     plan.gitCount = git.records.count + git.corrupt.count
-    // Rows come out of a dictionary; a plan reads the same every time.
-    plan.inserts.sort { ($0.kind.name, $0.key) < ($1.kind.name, $1.key) }
+    // Rows come out of a dictionary; a plan reads the same every time. Inserts are in git's own order.
     plan.updates.sort { ($0.record.kind.name, $0.record.key) < ($1.record.kind.name, $1.record.key) }
     plan.removals.sort { ($0.kind.name, $0.row.id) < ($1.kind.name, $1.row.id) }
     plan.markUnreadable.sort { $0.row.id < $1.row.id }
@@ -91,7 +90,9 @@ struct Planner {
       }
     }
     claim(unkeyed, of: records, matched: &matched, kind: kind, firsts: firsts, into: &plan)
-    for (key, record) in records where !matched.contains(key) { plan.inserts.append(record) }
+    for record in git.records where record.kind == kind && !matched.contains(record.key) {
+      plan.inserts.append(record)
+    }
   }
 
   private func claim(

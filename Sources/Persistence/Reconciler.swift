@@ -63,11 +63,10 @@ package struct Reconciler: Sendable {
     let clock = ContinuousClock()
     let start = clock.now
     let run = ReconcileRun(command: options.command)
-    // The tree is read first: a missing or unreadable one ends the run before a database is made or migrated.
-    _ = try await RecordSource(options.selection, agent: agent, repository: repository)
     let lock = try RunLock(gitDirectory: repository.commonDirectory)
     defer { withExtendedLifetime(lock) {} }
 
+    // The tree is read before anything is written: a missing or unreadable one ends the run here.
     let before = try await surveyBefore(options)
     if let before { try SafetyRails(allowed: options.allowedRemovals).check(before.plan) }
     let (connection, schema) = try await database.connectCreating()
@@ -102,7 +101,8 @@ package struct Reconciler: Sendable {
     var attempt = 1
     while true {
       let survey = try await surveyor.survey(
-        options.selection, connection: connection, restoringDeletedFiles: options.restoringDeletedFiles)
+        options.selection, connection: connection, restoringDeletedFiles: options.restoringDeletedFiles,
+        reusing: attempt == 1 ? before : nil)
       try SafetyRails(allowed: options.allowedRemovals).check(survey.plan)
       do {
         let applied = try await apply(survey, options: options, run: run, connection: connection, schema: schema)
@@ -156,8 +156,9 @@ package struct Reconciler: Sendable {
   /// missing, which the next run finds as schema drift and mends.
   private func finishBulk(_ applied: PlanApplier.Outcome, connection: Connection, schema: SchemaName) async throws {
     try await connection.script("SET maintenance_work_mem = '256MB'")
-    for index in applied.deferredIndexes { try await connection.script(index) }
+    // Statistics first: of an expression index they would cost as much as the index itself.
     for table in applied.bulkTables { try await connection.script("ANALYZE \(schema.qualified(table))") }
+    for index in applied.deferredIndexes { try await connection.script(index) }
     try await connection.script("RESET maintenance_work_mem")
   }
 

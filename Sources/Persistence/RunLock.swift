@@ -29,6 +29,8 @@ package final class RunLock: Sendable {
   }
 
   deinit {
+    // A child between fork and exec has the descriptor too, and closing ours alone would leave it the lock.
+    flock(descriptor, LOCK_UN)
     close(descriptor)
   }
 }

@@ -67,10 +67,17 @@ package struct Surveyor {
   /// - Parameters:
   ///   - connection: nil when the database does not exist, which is a difference and no failure.
   ///   - restoringDeletedFiles: also take every decision and milestone that history holds as a record.
+  ///   - earlier: a survey of a moment ago whose reading of git is to serve for this one too.
   package func survey(
-    _ selection: RecordSource.Selection, connection: Connection?, restoringDeletedFiles: Bool = false
+    _ selection: RecordSource.Selection, connection: Connection?, restoringDeletedFiles: Bool = false,
+    reusing earlier: Survey? = nil
   ) async throws -> Survey {
-    let source = try await RecordSource(selection, agent: agent, repository: repository)
+    let source: RecordSource
+    if let earlier {
+      source = earlier.source
+    } else {
+      source = try await RecordSource(selection, agent: agent, repository: repository)
+    }
     let migrator = Migrator(schema: schema)
     var drift = Migration.manifest.sorted()
     var version = 0
@@ -84,8 +91,12 @@ package struct Surveyor {
     let archived = rows.archivedFiles
     let selection: ArchivedFileSelection =
       restoringDeletedFiles ? .all : archived.isEmpty ? .none : .keys(archived)
-    let git = try await GitRecordReader(source: source, repository: repository)
-      .read(includingDeletedFiles: selection)
+    let git: GitRecordSet
+    if let earlier, earlier.rows.archivedFiles == archived || restoringDeletedFiles {
+      git = earlier.git
+    } else {
+      git = try await GitRecordReader(source: source, repository: repository).read(includingDeletedFiles: selection)
+    }
     var unkeyed: [Int64: Planner.UnkeyedEvent] = [:]
     if let connection { unkeyed = try await unkeyedEvents(of: rows, connection: connection) }
     var plan = Planner(git: git, rows: rows, agent: agent, unkeyedEvents: unkeyed).plan()

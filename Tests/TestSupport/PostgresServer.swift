@@ -49,7 +49,7 @@ package final class PostgresServer: Sendable {
       "/bin/sh", ["-c", "printf '%s' \"$1\" >\"$2/pg_hba.conf\"", "sh", access, data])
 
     let options = [
-      "listen_addresses=", "unix_socket_directories=\(directory)", "fsync=off", "synchronous_commit=off",
+      "listen_addresses=", "unix_socket_directories=\(directory)", "fsync=off",
       "full_page_writes=off", "max_connections=300", "shared_buffers=32MB", "lc_messages=C", "logging_collector=off",
     ]
     process = try ServerProcess(
