@@ -12,7 +12,7 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-/// The targets that touch C handles or threads mark each unsafe expression.
+/// The targets that touch C handles, threads or raw memory mark each unsafe expression.
 let strictSettings = settings + [.strictMemorySafety()]
 
 let package = Package(
@@ -41,6 +41,10 @@ let package = Package(
       name: "Records",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
+    .target(
+      name: "SecretScan",
+      dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strictSettings),
     .target(name: "Git", dependencies: ["CLibGit2", "DedicatedThread"], swiftSettings: strictSettings),
     .target(name: "Postgres", dependencies: ["CLibPQ", "DedicatedThread"], swiftSettings: strictSettings),
     .target(name: "Redis", dependencies: ["CHiredis", "DedicatedThread"], swiftSettings: strictSettings),
@@ -87,6 +91,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Postgres", "DedicatedThread"], path: "Tests/TestSupport",
       swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: settings),
+    .testTarget(name: "SecretScanTests", dependencies: ["SecretScan"], swiftSettings: settings),
     .testTarget(name: "GitTests", dependencies: ["Git", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"], swiftSettings: settings),

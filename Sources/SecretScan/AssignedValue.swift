@@ -1,0 +1,92 @@
+/// The value that follows a name, as people and programs write it: `NAME=value`, `"name": "value"`,
+/// `**Name:** value`, `| name | value |`, `--name value`, `the name is value`.
+struct AssignedValue {
+  /// The value without quotes and without the punctuation of the sentence around it; not empty.
+  let range: Range<Int>
+  let isQuoted: Bool
+  /// Whether nothing but `=` stands between name and value, as in a shell or an .env file.
+  let isShell: Bool
+
+  /// - Parameter nameEnd: the offset after the name's last byte.
+  init?(_ text: ByteText, after nameEnd: Int) {
+    guard let (separatorEnd, separator) = Self.separator(text, after: nameEnd) else { return nil }
+    var start = separatorEnd
+    var lineEnds = 0
+    let leadBound = start + 24
+    lead: while start < leadBound {
+      switch text[start] {
+      case 0x20, 0x09, 0x0D, UInt8(ascii: "*"), UInt8(ascii: "|"), UInt8(ascii: "="), UInt8(ascii: ">"), UInt8(ascii: ":"),
+        UInt8(ascii: "("):
+        start += 1
+      case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"): start += 1
+      case 0x0A where separator == UInt8(ascii: ":") && lineEnds < 2:
+        // A value on a line of its own, perhaps after a blank line or in a code fence.
+        lineEnds += 1
+        start += 1
+      default: break lead
+      }
+    }
+    let quote = text[start - 1]
+    var end: Int
+    if quote.isQuote {
+      end = text.end(from: start, limit: 512) { $0 != quote && $0 != 0x0A && $0 != UInt8(ascii: "\\") }
+      isQuoted = text[end] == quote
+    } else {
+      end = start
+      isQuoted = false
+    }
+    if !isQuoted {
+      let isQuery = text[separatorEnd - 1] == UInt8(ascii: "=") && Self.isQueryItem(text, nameEnd: nameEnd)
+      end = text.end(from: start, limit: 512) { $0.isGraphic && !Self.ends($0) && !(isQuery && $0 == UInt8(ascii: "&")) }
+      while end > start, Self.trails(text[end - 1]) { end -= 1 }
+    }
+    guard end > start else { return nil }
+    range = start..<end
+    isShell = separator == UInt8(ascii: "=") && separatorEnd == nameEnd + 1
+  }
+
+  /// The separator and the offset after it, at most 40 bytes after the name and on its line.
+  private static func separator(_ text: ByteText, after nameEnd: Int) -> (end: Int, byte: UInt8)? {
+    var offset = nameEnd
+    while offset < nameEnd + 40 {
+      let byte = text[offset]
+      switch byte {
+      case UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "|"): return (offset + 1, byte)
+      case UInt8(ascii: "-") where text[offset + 1] == UInt8(ascii: ">"): return (offset + 2, UInt8(ascii: "="))
+      case 0x20:
+        if text.has(" is ", at: offset) || text.has(" to ", at: offset) { return (offset + 4, 0x20) }
+        if text.has(" was ", at: offset) { return (offset + 5, 0x20) }
+        // An option of a command takes its value after a space; so does a directive of redis.conf.
+        if offset == nameEnd && isOption(text, nameEnd: nameEnd) { return (offset + 1, 0x20) }
+      case 0x09, UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "."), UInt8(ascii: "/"),
+        UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
+        break
+      default: guard byte.isAlphanumeric else { return nil }
+      }
+      offset += 1
+    }
+    return nil
+  }
+
+  private static func isOption(_ text: ByteText, nameEnd: Int) -> Bool {
+    let start = text.start(before: nameEnd, limit: 40, where: \.isBase64URL)
+    return text.has("--", at: start) || text.has("requirepass", at: start) || text.has("masterauth", at: start)
+  }
+
+  private static func isQueryItem(_ text: ByteText, nameEnd: Int) -> Bool {
+    let start = text.start(before: nameEnd, limit: 40, where: \.isBase64URL)
+    return text[start - 1] == UInt8(ascii: "?") || text[start - 1] == UInt8(ascii: "&")
+  }
+
+  private static func ends(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "|"),
+      UInt8(ascii: "\\"), UInt8(ascii: ")"), UInt8(ascii: "]"): true
+    default: false
+    }
+  }
+
+  private static func trails(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "*") || byte == UInt8(ascii: ">")
+  }
+}

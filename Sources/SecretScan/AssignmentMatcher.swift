@@ -1,0 +1,146 @@
+/// Values beside a name that says what they are.
+enum AssignmentMatcher {
+  /// What the keyword alone says of the value.
+  enum Name {
+    /// `password`, `passphrase`: what follows need not be long to be one.
+    case password
+    /// `secret`, `credential`.
+    case secret
+    /// `token`, which also names coins, pages and counts.
+    case token
+    /// `key`, which is a secret's name only with another word before it.
+    case key
+  }
+
+  static func match(_ text: ByteText, _ keyword: Range<Int>, _ name: Name) -> [Candidate] {
+    // The name with the words before it, on its line: `Kraken API key`, `AWS_SECRET_ACCESS_KEY`.
+    let lead = text.start(before: keyword.lowerBound, limit: 32) { $0 != 0x0A }..<keyword.upperBound
+    let nameStart = text.start(before: keyword.lowerBound, limit: 40, where: \.isBase64URL)
+    let nameEnd = text.end(from: keyword.upperBound, limit: 24, where: \.isWord)
+    if name == .key && !isSecretKey(text, lead, suffix: keyword.upperBound..<nameEnd) { return [] }
+    if text.contains(anyOf: publicNames, in: (keyword.lowerBound - 12)..<nameEnd) { return [] }
+    if name != .key && namesSomethingElse(text, keyword.upperBound..<nameEnd) { return [] }
+    var found: [Candidate] = []
+    if name != .token, let key = hexKey(text, lead: lead, from: nameEnd) { found.append(key) }
+    guard let assigned = AssignedValue(text, after: nameEnd) else { return found }
+    let value = text[assigned.range]
+    let isNamedSecret = name != .token || text.contains(anyOf: tokenNames, in: nameStart..<nameEnd)
+    if SecretShape.looksRandom(value, isNamedSecret: isNamedSecret) {
+      found.append(Candidate(rule(text, lead.lowerBound..<nameEnd, value), assigned.range, value: value))
+    } else if isPassword(text, value, assigned, name: nameStart..<nameEnd, kind: name) {
+      found.append(Candidate(.assignedPassword, assigned.range, value: value))
+    }
+    return found
+  }
+
+  /// Is `key` part of a name of a secret?
+  private static func isSecretKey(_ text: ByteText, _ lead: Range<Int>, suffix: Range<Int>) -> Bool {
+    let isWhole = suffix.isEmpty || text.contains(anyOf: ["s", "value", "_", "2"], in: suffix)
+    let near = max(lead.lowerBound, lead.upperBound - 16)..<lead.upperBound
+    return isWhole && suffix.count <= 8
+      && (text.contains(anyOf: keyNames, in: near) || text.contains(anyOf: ExchangeMatcher.names, in: lead))
+  }
+
+  private static let keyNames: [StaticString] = [
+    "api", "access", "secret", "private", "priv", "auth", "master", "encryption", "signing", "signer", "wallet",
+    "session", "deploy", "service", "account", "admin", "agent_key", "trading",
+  ]
+  private static let tokenNames: [StaticString] = ["access", "auth", "api", "refresh", "bearer", "bot", "session", "secret"]
+  private static let publicNames: [StaticString] = ["public", "pubkey", "idempotency", "primary key", "foreign key"]
+
+  /// Is the value about the secret, not the secret: `token_count`, `secret_name`, `passwordHash`?
+  private static func namesSomethingElse(_ text: ByteText, _ suffix: Range<Int>) -> Bool {
+    text.contains(
+      anyOf: [
+        "id", "hash", "name", "count", "address", "path", "file", "type", "url", "uri", "symbol", "pair", "limit", "usage",
+        "used", "manager", "ttl", "expir", "length", "mint", "price", "supply", "version", "scope", "digest",
+      ], in: suffix)
+  }
+
+  private static func rule(_ text: ByteText, _ name: Range<Int>, _ value: [UInt8]) -> SecretRule {
+    if value.count == 40, text.contains("aws", in: name) || text.contains("secret_access", in: name)
+      || text.contains("secretaccess", in: name)
+    {
+      return .awsSecretAccessKey
+    }
+    return text.contains(anyOf: ExchangeMatcher.names, in: name) ? .exchangeKey : .assignedSecret
+  }
+
+  /// A 32-byte key in hexadecimal within 64 bytes after a name that says private key, secret or seed.
+  ///
+  /// Hashes of transactions, blocks and files have the same form: a word that says so between name and value, or the
+  /// end of a sentence, separates them.
+  static func hexKey(_ text: ByteText, lead: Range<Int>, from nameEnd: Int) -> Candidate? {
+    guard text.contains(anyOf: hexKeyNames, in: max(lead.lowerBound, nameEnd - 32)..<nameEnd) else { return nil }
+    var offset = nameEnd
+    while offset < nameEnd + 64 {
+      if text[offset] == UInt8(ascii: ";") { return nil }
+      if text[offset] == UInt8(ascii: "."), text[offset + 1].isSpace { return nil }
+      if text[offset].isHexadecimal, text.isTokenStart(offset) || text[offset - 1] | 0x20 == UInt8(ascii: "x") {
+        let end = text.end(from: offset, limit: 65, where: \.isHexadecimal)
+        if end - offset == 64, !text[end].isAlphanumeric {
+          if text.contains(anyOf: hashNames, in: nameEnd..<offset) { return nil }
+          let value = text[offset..<end].map(\.folded)
+          guard Set(value).count >= 4 else { return nil }
+          let isPrefixed = text[offset - 1] | 0x20 == UInt8(ascii: "x") && text[offset - 2] == UInt8(ascii: "0")
+          return Candidate(.hexPrivateKey, (isPrefixed ? offset - 2 : offset)..<end, value: value)
+        }
+        offset = max(end, offset + 1)
+      } else {
+        offset += 1
+      }
+    }
+    return nil
+  }
+
+  private static let hexKeyNames: [StaticString] = [
+    "private", "priv", "secret", "seed", "wallet", "signer", "signing", "deploy", "mnemonic", "master", "_pk", "agent",
+    "trading", "hyperliquid",
+  ]
+  private static let hashNames: [StaticString] = [
+    "hash", "tx", "transaction", "digest", "sha", "commit", "block", "checksum", "order", "public", "fingerprint",
+  ]
+
+  /// Is the value a password: not a word of a sentence, not a reference to where the password is?
+  private static func isPassword(
+    _ text: ByteText, _ value: [UInt8], _ assigned: AssignedValue, name: Range<Int>, kind: Name
+  ) -> Bool {
+    guard value.count >= 4, !SecretShape.isPlaceholder(value), !SecretShape.isNamedDigest(value) else { return false }
+    guard !SecretShape.isUUID(value), !isReference(value) else { return false }
+    let hasDigit = value.contains(where: \.isDigit)
+    let hasLetter = value.contains(where: \.isLetter)
+    let hasSymbol = value.contains { "!@#$%^&*+?~".utf8.contains($0) }
+    // `DB_PASSWORD=…` in capitals is a line of an .env file or of a command.
+    let isVariable = assigned.isShell && text[name].allSatisfy { !$0.isLower }
+    switch kind {
+    case .password:
+      if isVariable || isOfConnection(text, name) { return true }
+      if assigned.isQuoted || assigned.isShell { return value.count >= 6 && hasLetter && (hasDigit || hasSymbol) }
+      return value.count >= 8 && hasLetter && hasDigit && (hasSymbol || !Randomness.isWordLike(value))
+    case .secret:
+      guard value.count >= 8, hasLetter, hasDigit else { return false }
+      return isVariable || (value.count >= 12 && assigned.isQuoted && !Randomness.isWordLike(value))
+    case .token, .key: return false
+    }
+  }
+
+  /// Is it code that fetches the value, or a path: `os.environ[…]`, `config.get(…)`, `/run/secrets/db`?
+  private static func isReference(_ value: [UInt8]) -> Bool {
+    if value.contains(UInt8(ascii: "(")) || value.contains(UInt8(ascii: "[")) { return true }
+    if value.starts(with: Array("/".utf8)) || value.starts(with: Array("~/".utf8)) || value.starts(with: Array("./".utf8)) {
+      return true
+    }
+    let isName = value.allSatisfy { $0.isWord || $0 == UInt8(ascii: ".") }
+    return isName && value.contains(UInt8(ascii: ".")) && Randomness.isWordLike(value)
+  }
+
+  /// Are there other parts of a libpq or ADO connection string within 128 bytes on the same line?
+  private static func isOfConnection(_ text: ByteText, _ name: Range<Int>) -> Bool {
+    guard text[text.end(from: name.upperBound, limit: 2, where: \.isBlank)] == UInt8(ascii: "=") else { return false }
+    let lineStart = text.start(before: name.lowerBound, limit: 128) { $0 != 0x0A }
+    let lineEnd = text.end(from: name.upperBound, limit: 128) { $0 != 0x0A }
+    return text.contains(
+      anyOf: ["host=", "user=", "dbname=", "server=", "uid=", "user id=", "hostaddr=", "data source="],
+      in: lineStart..<lineEnd)
+  }
+}

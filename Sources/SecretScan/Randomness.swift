@@ -1,0 +1,81 @@
+/// Tells a random value from the long words, names, paths, numbers and addresses of ordinary records.
+enum Randomness {
+  /// Shannon's entropy in bits a byte.
+  static func entropy(of value: some Collection<UInt8>) -> Double {
+    var counts = [Int](repeating: 0, count: 256)
+    for byte in value { counts[Int(byte)] += 1 }
+    let total = Double(value.count)
+    return counts.reduce(0) { sum, count in
+      guard count > 0 else { return sum }
+      let share = Double(count) / total
+      return sum - share * logarithm2(share)
+    }
+  }
+
+  /// Is the value made of words or names: `read_only_market_data`, `/opt/maven/keys.json`, `camelCaseName`?
+  ///
+  /// Words give long runs of one class, few runs of digits, and pairs of letters that English has. A random value
+  /// fails at least one of the three, except very rarely a short one in lower case only.
+  static func isWordLike(_ value: [UInt8]) -> Bool {
+    var runs = 0
+    var characters = 0
+    var digitRuns = 0
+    var pairs = 0
+    var commonPairs = 0
+    var previous: UInt8 = 0
+    for byte in value {
+      defer { previous = byte }
+      guard byte.isAlphanumeric else { continue }
+      characters += 1
+      if byte.isDigit {
+        if !previous.isDigit {
+          runs += 1
+          digitRuns += 1
+        }
+      } else if !previous.isLetter || (byte.isUpper && previous.isLower) {
+        runs += 1
+      } else if byte.isLower && previous.isUpper {
+        // One capital begins a word; a capital among capitals does not.
+        pairs += 1
+        commonPairs += isCommonPair(previous.folded, byte) ? 1 : 0
+      } else {
+        pairs += 1
+        commonPairs += isCommonPair(previous.folded, byte.folded) ? 1 : 0
+      }
+    }
+    guard runs > 0 else { return true }
+    return digitRuns <= 3 && characters >= runs * 3 && commonPairs * 10 >= pairs * 6
+  }
+
+  /// The pairs of letters that make up nine tenths of English text, as a row of second letters for each first one.
+  private static let pairRows: [StaticString] = [
+    "bcdfgiklmnprstuvwxy", "aeiloruybs", "aehiklortuc", "aeiorsudgy", "acdefghilmnopqrstvwxyk", "aefiloru", "aehiloruns",
+    "aeioruty", "abcdefgklmnoprstvxz", "eoua", "eisanl", "adefikloustyvm", "abeimopuys", "acdefgiklnosuvty",
+    "abcdfgiklmnoprstuvwxy", "aehiloprstu", "u", "acdefgiklmnorstuvy", "acehiklmnopqstuwy", "aehiloprstuwym",
+    "abcdegilmnprst", "aeio", "aehions", "aceipt", "eosbmnp", "eaioz",
+  ]
+
+  private static let commonPairs: [UInt32] = pairRows.map { row in
+    row.withUTF8Buffer { unsafe $0.reduce(0) { $0 | 1 << UInt32($1 &- 0x61) } }
+  }
+
+  private static func isCommonPair(_ first: UInt8, _ second: UInt8) -> Bool {
+    commonPairs[Int(first &- 0x61)] & (1 << UInt32(second &- 0x61)) != 0
+  }
+
+  /// The logarithm to base 2 of a positive number, by its exponent and 24 squarings of its significand.
+  private static func logarithm2(_ value: Double) -> Double {
+    var result = Double(value.exponent)
+    var significand = value.significand
+    var weight = 0.5
+    for _ in 0..<24 {
+      significand *= significand
+      if significand >= 2 {
+        significand /= 2
+        result += weight
+      }
+      weight /= 2
+    }
+    return result
+  }
+}

@@ -1,0 +1,51 @@
+/// Recovery phrases of wallets (BIP 39), known by the words before them.
+///
+/// The list's 2,048 words are not carried along: its words have 3 to 8 letters, and a sentence of twelve such words
+/// holds one of the little words that the list lacks.
+enum SeedPhraseMatcher {
+  /// The phrase that follows `name`, within 48 bytes and a separator.
+  static func match(_ text: ByteText, after name: Int) -> Candidate? {
+    var offset = text.end(from: name, limit: 24) { $0.isWord || $0.isBlank || $0 == 0x28 || $0 == 0x29 || $0 == 0x2D }
+    // The separator: `:`, `=`, `|`, a quote, a line end, or `is` before the phrase itself.
+    if text[offset] == UInt8(ascii: ":") || text[offset] == UInt8(ascii: "=") || text[offset].isQuote
+      || text[offset] == UInt8(ascii: "*") || text[offset] == UInt8(ascii: "|") || text[offset] == 0x0A
+    {
+      offset += 1
+    } else {
+      offset = text.end(from: name, limit: 24, where: \.isWord)
+      guard text.has(" is ", at: offset) else { return nil }
+      offset += 4
+    }
+    var words = 0
+    var value: [UInt8] = []
+    var first: Int?
+    var last = offset
+    while words < 24 {
+      let start = text.end(from: offset, limit: words == 0 ? 24 : 12) { $0.isSpace || separates($0) }
+      let end = text.end(from: start, limit: 9, where: \.isLower)
+      let word = text[start..<end]
+      guard (3...8).contains(word.count), !text[end].isAlphanumeric, !sentenceWords.contains(word) else { break }
+      guard words == 0 || start > offset else { break }
+      if words > 0 { value.append(0x20) }
+      value += word
+      first = first ?? start
+      words += 1
+      last = end
+      offset = end
+    }
+    guard words >= 12, let first else { return nil }
+    return Candidate(.seedPhrase, first..<last, value: value)
+  }
+
+  /// Between two words: also numbers of a list, quotes of an array, marks of a quotation.
+  private static func separates(_ byte: UInt8) -> Bool {
+    byte.isQuote || byte.isDigit || ",.)-*_>|[=:".utf8.contains(byte)
+  }
+
+  private static let sentenceWords = Set(
+    [
+      "the", "and", "for", "not", "are", "was", "were", "but", "has", "had", "with", "from", "its", "our", "your", "which",
+      "been", "than", "who", "does", "did", "should", "would", "could", "may", "these", "those", "them", "their",
+      "stored", "words",
+    ].map { Array($0.utf8) })
+}
