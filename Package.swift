@@ -92,7 +92,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: settings),
     .testTarget(name: "SecretScanTests", dependencies: ["SecretScan"], swiftSettings: settings),
-    .testTarget(name: "GitTests", dependencies: ["Git", "TestSupport"], swiftSettings: settings),
+    // Commits as a process of its own, to be traced, killed and run beside others by the tests.
+    .executableTarget(
+      name: "commit-fixture", dependencies: ["Git"], path: "Tests/commit-fixture", swiftSettings: settings),
+    .testTarget(name: "GitTests", dependencies: ["Git", "TestSupport", "commit-fixture"], swiftSettings: settings),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"], swiftSettings: settings),
     // Starts and stops embedded servers as a process of its own, for their tests.

@@ -46,4 +46,13 @@ static inline int moha_open_beneath(int directory, const char *path, int flags)
 	return (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
 }
 
+/*
+ * syncfs(2): writes out everything of the file system that holds `descriptor`,
+ * which the C library shows only with _GNU_SOURCE. 0, or -1 with errno.
+ */
+static inline int moha_sync_file_system(int descriptor)
+{
+	return (int)syscall(SYS_syncfs, descriptor);
+}
+
 #endif

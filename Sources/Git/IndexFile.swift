@@ -13,6 +13,8 @@ struct IndexFile {
     /// 0, or 1 to 3 for the sides of a conflict.
     let stage: UInt16
     let isIntentToAdd: Bool
+    /// The file is left out of a sparse checkout: its absence from the working tree means nothing.
+    let isSkipWorktree: Bool
   }
 
   /// Where one entry is in `bytes`, and its path in `bytes` or, for the compressed paths of version 4, in `paths`.
@@ -21,10 +23,13 @@ struct IndexFile {
     let path: Range<Int>
   }
 
-  private let bytes: [UInt8]
+  let bytes: [UInt8]
   private var paths: [UInt8] = []
-  private let isCompressed: Bool
+  /// True for version 4, whose paths are stored as differences.
+  let isCompressed: Bool
   private var records: [Record] = []
+  /// Where the entries of the whole index end, and its extensions begin.
+  private(set) var entriesEnd = 12
 
   /// True if any tracked file, also outside of the folder, is named `.gitattributes`.
   private(set) var holdsAttributes = false
@@ -65,6 +70,7 @@ struct IndexFile {
       if isInside(path, folder) { records.append(Record(offset: start, path: path)) }
     }
     guard IndexFile.isWhole(bytes, from: offset, end: end) else { return nil }
+    entriesEnd = offset
   }
 
   /// The number of entries below the folder.
@@ -90,7 +96,28 @@ struct IndexFile {
       size: IndexFile.number(bytes, at: offset + Field.size), id: id(at: offset + Field.id),
       stage: (flags & Flag.stageMask) >> 12,
       isIntentToAdd: isExtended
-        && IndexFile.half(bytes, at: offset + Field.extendedFlags) & Flag.isIntentToAdd != 0)
+        && IndexFile.half(bytes, at: offset + Field.extendedFlags) & Flag.isIntentToAdd != 0,
+      isSkipWorktree: isExtended
+        && IndexFile.half(bytes, at: offset + Field.extendedFlags) & Flag.isSkipWorktree != 0)
+  }
+
+  /// Where the entry at `position` begins in `bytes`.
+  func offset(at position: Int) -> Int { records[position].offset }
+
+  /// The path of the entry at `position`.
+  func path(at position: Int) -> ArraySlice<UInt8> {
+    (isCompressed ? paths : bytes)[records[position].path]
+  }
+
+  /// The first position whose path is `path` or sorts after it; `count` if there is none.
+  func lowerBound(of path: GitPath) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = low + (high - low) / 2
+      if compare(middle, path) < 0 { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }
 
@@ -98,7 +125,7 @@ struct IndexFile {
 
 extension IndexFile {
   /// Offsets in an entry.
-  private enum Field {
+  enum Field {
     static let changed = 0
     static let modified = 8
     static let inode = 20
@@ -109,18 +136,20 @@ extension IndexFile {
     static let extendedFlags = 62
   }
 
-  private enum Flag {
+  enum Flag {
+    static let assumesUnchanged: UInt16 = 0x8000
     static let isExtended: UInt16 = 0x4000
     static let stageMask: UInt16 = 0x3000
     static let lengthMask: UInt16 = 0x0fff
     static let isIntentToAdd: UInt16 = 0x2000
+    static let isSkipWorktree: UInt16 = 0x4000
   }
 
-  private static func number(_ bytes: [UInt8], at offset: Int) -> UInt32 {
+  static func number(_ bytes: [UInt8], at offset: Int) -> UInt32 {
     UInt32(half(bytes, at: offset)) << 16 | UInt32(half(bytes, at: offset + 2))
   }
 
-  private static func half(_ bytes: [UInt8], at offset: Int) -> UInt16 {
+  static func half(_ bytes: [UInt8], at offset: Int) -> UInt16 {
     UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
   }
 

@@ -24,4 +24,12 @@ enum Library {
     start()
     if configuration == .hermetic { withoutSearchPaths }
   }
+
+  /// Makes every object, reference and reflog that the library writes durable before it reports success: its
+  /// default is to leave that to the kernel, which takes half a minute.
+  static let writesAreDurable: Void = {
+    start()
+    let status = moha_git_enable_fsync_gitdir(1)
+    precondition(status == 0, "GIT_OPT_ENABLE_FSYNC_GITDIR failed with \(status)")
+  }()
 }

@@ -1,10 +1,10 @@
 internal import CLibGit2
 
-/// A repository's objects (`git_odb`): everything here only reads.
+/// A repository's objects (`git_odb`).
 ///
-/// `@safe`: the pointer is private and freed once by `deinit`.
+/// `@safe`: the pointer is used by this type alone and freed once by `deinit`.
 @safe struct ObjectDatabase: ~Copyable {
-  private let pointer: OpaquePointer
+  let pointer: OpaquePointer
 
   /// `git_repository_odb`: the handle is counted, and may outlive `repository`.
   init(of repository: borrowing RepositoryHandle) throws(GitError) {

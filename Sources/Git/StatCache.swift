@@ -30,7 +30,7 @@ struct StatCache {
     index = contents.flatMap { IndexFile($0.bytes, below: folder) }
   }
 
-  private static func contents(of path: [UInt8]) throws(GitError) -> (bytes: [UInt8], written: FileTime) {
+  static func contents(of path: [UInt8]) throws(GitError) -> (bytes: [UInt8], written: FileTime) {
     let operation = "read the index"
     let number = try unsafe CStrings.withCString(path) { (path) throws(GitError) in
       let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)

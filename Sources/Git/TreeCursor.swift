@@ -11,6 +11,8 @@ internal import Glibc
   private let data: ObjectData?
   private let tree: ObjectID
   private var position: UnsafeRawPointer?
+  /// Where the bytes of `entry` begin; they end at `position`.
+  private var entryStart: UnsafeRawPointer?
   private var remaining: Int
   /// The entry that `advance` reached last; nil at the end. Its name must not outlive the cursor.
   private(set) var entry: RawTreeEntry?
@@ -20,6 +22,7 @@ internal import Glibc
     self.tree = tree
     let bytes = unsafe data.bytes
     unsafe position = bytes.baseAddress
+    unsafe entryStart = bytes.baseAddress
     remaining = bytes.count
     self.data = consume data
     try advance()
@@ -30,6 +33,7 @@ internal import Glibc
     data = nil
     tree = .emptyTree
     unsafe position = nil
+    unsafe entryStart = nil
     remaining = 0
     entry = nil
   }
@@ -63,8 +67,17 @@ internal import Glibc
     guard next.hasUsableName else { throw malformed("a name that no file can have") }
     if let previous = entry, !previous.precedes(next) { throw malformed("entries out of order") }
     entry = next
+    unsafe entryStart = unsafe start
     unsafe position = unsafe start + total
     remaining -= total
+  }
+
+  /// The bytes of `entry` as they are stored, an old spelling of the mode included. They must not outlive the cursor.
+  @unsafe var encodedEntry: UnsafeRawBufferPointer {
+    guard entry != nil, let start = unsafe entryStart, let end = unsafe position else {
+      return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    return unsafe UnsafeRawBufferPointer(start: start, count: end - start)
   }
 
   private borrowing func malformed(_ what: String) -> GitError {
