@@ -51,7 +51,7 @@ let package = Package(
     .target(
       name: "Persistence",
       dependencies: [
-        "CMigrations", "DedicatedThread", "Records", "Git", "Postgres",
+        "CMigrations", "DedicatedThread", "Records", "SecretScan", "Git", "Postgres",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: settings),

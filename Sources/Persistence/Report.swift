@@ -106,6 +106,23 @@ package enum Report {
     ])
   }
 
+  /// `commit --json`.
+  package static func commit(_ outcome: AutomaticCommit.Outcome) -> JSONValue {
+    object([
+      "schema": .integer(schemaVersion), "committed": .bool(outcome.commit != nil),
+      "commit": string(outcome.commit?.description), "files": .integer(outcome.files.count),
+      "paths": .array(outcome.files.map { .string($0) }), "pending": string(outcome.pendingReason),
+      "message": .string(outcome.message),
+      "refused": .array(
+        outcome.refused.map { refused in
+          object([
+            "path": .string(refused.path), "line": .integer(refused.line), "rule": .string(refused.rule),
+            "masked": .string(refused.masked), "fingerprint": .string(refused.fingerprint),
+          ])
+        }),
+    ])
+  }
+
   /// `sync --json`.
   package static func sync(_ outcome: Reconciler.Outcome) -> JSONValue {
     let survey = outcome.proof ?? outcome.survey

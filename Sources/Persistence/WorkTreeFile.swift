@@ -43,6 +43,90 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
+  /// Whether anything has the name, a link included.
+  func exists() throws -> Bool {
+    try status() != nil
+  }
+
+  /// The size in bytes; nil where nothing has the name.
+  func size() throws -> Int? {
+    try status().map { Int($0.st_size) }
+  }
+
+  private func status() throws -> stat? {
+    do {
+      return try withFolder(creating: false) { folder, name in
+        var status = stat()
+        if fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
+        guard errno == ENOENT else { throw failure("look at") }
+        return nil
+      }
+    } catch let error as PersistenceError where error.code == .notFound {
+      return nil
+    }
+  }
+
+  /// The whole content of a regular file of at most `limit` bytes.
+  func read(limit: Int) throws -> [UInt8] {
+    try withFile(O_RDONLY) { file, status in
+      guard status.st_size <= limit else { throw failure("read", reason: "it has more than \(limit) bytes") }
+      var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+      var count = 0
+      while count < bytes.count {
+        let part = bytes[count...].withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(count)) }
+        if part < 0 && errno == EINTR { continue }
+        guard part > 0 else { break }
+        count += part
+      }
+      guard count == bytes.count else { throw failure("read") }
+      return bytes
+    }
+  }
+
+  /// Writes at the end of a regular file that ends at `offset`, durably. A failed write is cut off again.
+  func append(_ bytes: [UInt8], at offset: Int) throws {
+    try withFile(O_WRONLY) { file, status in
+      guard status.st_size == offset else { throw failure("append to", reason: "it changed meanwhile") }
+      do {
+        try writeAll(bytes, to: file, at: offset)
+        guard fsync(file) == 0 else { throw failure("sync") }
+      } catch {
+        ftruncate(file, off_t(offset))
+        throw error
+      }
+    }
+  }
+
+  /// Cuts the file off at `offset`, durably.
+  func truncate(to offset: Int) throws {
+    try withFile(O_WRONLY) { file, _ in
+      guard ftruncate(file, off_t(offset)) == 0, fsync(file) == 0 else { throw failure("cut") }
+    }
+  }
+
+  private func withFile<R>(_ flags: Int32, _ body: (Int32, stat) throws -> R) throws -> R {
+    try withFolder(creating: false) { folder, name in
+      // Non-blocking: a fifo in the file's place would wait for another end.
+      let file = openat(folder, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+      guard file >= 0 else { throw failure("open") }
+      defer { close(file) }
+      var status = stat()
+      guard fstat(file, &status) == 0 else { throw failure("look at") }
+      guard status.st_mode & S_IFMT == S_IFREG else { throw failure("open", reason: "it is not a regular file") }
+      return try body(file, status)
+    }
+  }
+
+  private func writeAll(_ bytes: [UInt8], to file: Int32, at offset: Int = 0) throws {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes[written...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(offset + written)) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw failure("write") }
+      written += count
+    }
+  }
+
   private func withTemporary(
     in folder: Int32, bytes: [UInt8], mode: mode_t, _ install: (String) throws -> Void
   ) throws {
@@ -51,13 +135,7 @@ package struct WorkTreeFile: Sendable {
     guard file >= 0 else { throw failure("write") }
     do {
       defer { close(file) }
-      var written = 0
-      while written < bytes.count {
-        let count = bytes[written...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw failure("write") }
-        written += count
-      }
+      try writeAll(bytes, to: file)
       guard fchmod(file, mode) == 0 else { throw failure("set the mode of") }
       guard fsync(file) == 0 else { throw failure("sync") }
       try install(temporary)
@@ -67,7 +145,7 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
-  private func withFolder(creating: Bool, _ body: (Int32, String) throws -> Void) throws {
+  private func withFolder<R>(creating: Bool, _ body: (Int32, String) throws -> R) throws -> R {
     guard path.isWellFormed, let name = path.components.last else {
       throw failure("write", reason: "it is not a path inside the repository")
     }
@@ -78,11 +156,14 @@ package struct WorkTreeFile: Sendable {
       let component = String(decoding: component, as: UTF8.self)
       if creating, mkdirat(folder, component, 0o755) == 0, fsync(folder) != 0 { throw failure("sync the folder of") }
       let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-      guard next >= 0 else { throw failure("open the folder of") }
+      guard next >= 0 else {
+        if errno == ENOENT { throw PersistenceError(.notFound, "the folder of \(path) does not exist") }
+        throw failure("open the folder of")
+      }
       close(folder)
       folder = next
     }
-    try body(folder, String(decoding: name, as: UTF8.self))
+    return try body(folder, String(decoding: name, as: UTF8.self))
   }
 
   private func failure(_ action: String, reason: String? = nil) -> PersistenceError {

@@ -82,7 +82,9 @@ struct Failure {
   }
 
   /// Prints the error where it belongs and ends the process.
-  func exit(asJSON: Bool) -> Never {
+  ///
+  /// An overlapping run of a cron job is no news: with `--quiet` its exit code alone says so.
+  func exit(asJSON: Bool, isQuiet: Bool) -> Never {
     if let parserError {
       let isUsageError = MohaSync.exitCode(for: parserError) == .validationFailure
       if let status = parserError as? ExitCode { endProcess(status.rawValue) }
@@ -97,7 +99,7 @@ struct Failure {
     }
     if asJSON {
       Failure.printJSON(code: code, message: message, hint: hint)
-    } else {
+    } else if !(isQuiet && status == .locked) {
       let hint = hint.map { message.contains($0) ? "" : "\nhint: \($0)" } ?? ""
       Output.writeError("moha-sync: \(message)\(hint)\n")
     }

@@ -28,6 +28,7 @@ struct MohaSync: AsyncParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
+      CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
@@ -40,7 +41,9 @@ struct MohaSync: AsyncParsableCommand {
 
   static func main() async {
     let arguments = GlobalOptions.movedBehindCommand(Array(CommandLine.arguments.dropFirst()))
-    let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+    let options = arguments.prefix { $0 != "--" }
+    let isJSON = options.contains("--json")
+    let isQuiet = options.contains("--quiet") || options.contains("-q")
     do {
       if let name = arguments.first, !name.hasPrefix("-"), !isCommand(name) {
         throw CommandFailure(
@@ -56,7 +59,7 @@ struct MohaSync: AsyncParsableCommand {
         }
       }
     } catch {
-      Failure(error).exit(asJSON: isJSON)
+      Failure(error).exit(asJSON: isJSON, isQuiet: isQuiet)
     }
   }
 }

@@ -18,6 +18,8 @@ struct Settings: Sendable {
   let database: ConnectionSettings?
   let schema: SchemaName?
   let redisURL: String?
+  /// How records are written: `commit` (each-write, periodic) and `layout` (flat, dated).
+  let writing: WriteSettings
   let environment: [String: String]
 
   /// Where discovery of the repository starts; nil for the current folder.
@@ -70,7 +72,7 @@ struct Settings: Sendable {
     }
     return Settings(
       agent: agent, database: try database(config, environment: environment), schema: schema,
-      redisURL: redisURL(config), environment: environment)
+      redisURL: redisURL(config), writing: try writing(config), environment: environment)
   }
 
   private static func database(_ config: ConfigReader, environment: [String: String]) throws -> ConnectionSettings? {
@@ -94,6 +96,24 @@ struct Settings: Sendable {
       }
     }
     return parameters.isEmpty ? nil : ConnectionSettings(parameters: parameters)
+  }
+
+  private static func writing(_ config: ConfigReader) throws -> WriteSettings {
+    var writing = WriteSettings()
+    func choose<Choice: RawRepresentable>(
+      _ key: ConfigKey, _ current: Choice, _ choices: [Choice]
+    ) throws -> Choice where Choice.RawValue == String {
+      guard let text = present(config.string(forKey: key)) else { return current }
+      guard let choice = Choice(rawValue: text) else {
+        throw CommandFailure(
+          code: "configuration", message: "\(key) is \(text), and can be \(choices.map(\.rawValue).joined(separator: " or "))",
+          status: .usage)
+      }
+      return choice
+    }
+    writing.commitPolicy = try choose("moha.commit", writing.commitPolicy, [.eachWrite, .periodic])
+    writing.layout = try choose("moha.layout", writing.layout, [.flat, .dated])
+    return writing
   }
 
   private static func redisURL(_ config: ConfigReader) -> String? {

@@ -27,6 +27,13 @@ struct Workspace: Sendable {
     return Database(settings: try ConnectionSettings(conninfo: endpoint.url), schema: schema ?? settings.schema)
   }
 
+  /// The database where it can answer without being started: a write does not wait for a server to come up.
+  func databaseIfUp() async -> Database? {
+    if let configured = settings.database { return Database(settings: configured, schema: settings.schema) }
+    guard await servers.status().postgres.isRunning else { return nil }
+    return try? Database(settings: ConnectionSettings(conninfo: servers.postgresEndpoint.url), schema: settings.schema)
+  }
+
   func reconciler(schema: SchemaName? = nil) async throws -> Reconciler {
     Reconciler(repository: repository, agent: settings.agent, database: try await database(schema: schema))
   }

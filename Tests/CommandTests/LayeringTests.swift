@@ -12,10 +12,13 @@ internal import Testing
   private static let allowed: [String: Set<String>] = [
     "DedicatedThread": [],
     "Records": ["Crypto", "FoundationEssentials"],
+    "SecretScan": ["Crypto"],
     "Git": ["CLibGit2", "DedicatedThread"],
     "Postgres": ["CLibPQ", "DedicatedThread"],
     "Redis": ["CHiredis", "DedicatedThread"],
-    "Persistence": ["CMigrations", "Crypto", "DedicatedThread", "Git", "Postgres", "Records"],
+    "Persistence": [
+      "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "SecretScan",
+    ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
     "moha-sync": [
       "ArgumentParser", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Persistence", "Postgres",

@@ -1,0 +1,52 @@
+internal import Git
+internal import Records
+
+/// The message of a commit that the program makes: a summary by kind, and trailers that name the records.
+struct CommitMessage {
+  private let agent: Agent
+  private var counts: [(word: String, count: Int)] = []
+  private var trailers: [String] = []
+  /// More are counted, not named.
+  private static let trailerLimit = 50
+
+  init(agent: Agent) {
+    self.agent = agent
+  }
+
+  /// - Parameter events: how many entries of the log are new; for log files only.
+  mutating func add(_ path: GitPath, events: Int = 0) {
+    let recordPath = RecordPath(path.bytes)
+    switch TreeLayout.role(of: recordPath, agent: agent) {
+    case .decision: count("decision", 1)
+    case .milestone: count("milestone", 1)
+    case .sessionLog, .rotatedLog: count("event", events)
+    case .identity: count("identity", 1)
+    case .persona, .infrastructure, .other: count("file", 1)
+    }
+    trailers.append("Moha-Path: \(recordPath.text)")
+  }
+
+  private mutating func count(_ word: String, _ number: Int) {
+    guard number > 0 else { return }
+    if let index = counts.firstIndex(where: { $0.word == word }) {
+      counts[index].count += number
+    } else {
+      counts.append((word, number))
+    }
+  }
+
+  /// `maven: 2 decisions, 3 events`, a blank line, and the trailers.
+  var text: String {
+    let records = counts.filter { $0.word != "identity" || counts.count == 1 }
+    let parts = records.map { word, count in
+      word == "identity" ? word : "\(count) \(word)\(count == 1 ? "" : "s")"
+    }
+    let summary = parts.isEmpty ? "update" : parts.joined(separator: ", ")
+    var lines = ["\(agent): \(summary)", "", "Moha-Agent: \(agent)"]
+    lines += trailers.prefix(CommitMessage.trailerLimit)
+    if trailers.count > CommitMessage.trailerLimit {
+      lines.append("Moha-Omitted: \(trailers.count - CommitMessage.trailerLimit)")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,175 @@
+package import Records
+
+/// What a client asks to record: one JSON object a kind, the same for the command line and the MCP tools.
+package enum RecordRequest: Sendable {
+  case decision(Decision, key: String?)
+  case event(Event, key: String?)
+  case milestone(Milestone, key: String?)
+  /// Members to merge deeply into identity.json; `isRebirth` adds one to `rebirth_count`.
+  case identity(updates: JSONValue, isRebirth: Bool, key: String?)
+
+  package enum Kind: String, CaseIterable, Sendable {
+    case decision
+    case event
+    case milestone
+    case identity
+  }
+
+  /// The idempotency key: the same key twice gives one record.
+  package var key: String? {
+    switch self {
+    case .decision(_, let key), .event(_, let key), .milestone(_, let key), .identity(_, _, let key): key
+    }
+  }
+
+  package var kind: Kind {
+    switch self {
+    case .decision: .decision
+    case .event: .event
+    case .milestone: .milestone
+    case .identity: .identity
+    }
+  }
+
+  /// Reads a request.
+  ///
+  /// - Parameter now: the record's time; a client cannot choose it.
+  /// - Throws: `.invalidRequest` with every fault, not only the first.
+  package init(_ kind: Kind, json: JSONValue, now: Instant) throws {
+    var reader = RequestReader(json)
+    let key = reader.optional("idempotency_key", limit: 200)
+    switch kind {
+    case .decision:
+      let confidence = reader.confidence()
+      let risk = reader.required("risk_level")
+      if !risk.isEmpty, !Decision.riskLevels.contains(Decision.canonicalRiskLevel(risk)) {
+        reader.fault("risk_level must be one of \(Decision.riskLevels.joined(separator: ", "))")
+      }
+      let decision = Decision(
+        decisionType: reader.required("decision_type"), asset: reader.optional("asset"),
+        riskLevel: Decision.canonicalRiskLevel(risk), confidence: confidence, decidedAt: now,
+        action: reader.required("action"), reasoning: reader.required("reasoning"), outcome: nil,
+        metadata: reader.metadata(idempotencyKey: key))
+      self = .decision(decision, key: key)
+    case .event:
+      let event = Event(
+        type: reader.required("event_type"), title: nil, time: now, timeText: nil, content: reader.required("content"),
+        metadata: reader.metadata(idempotencyKey: key))
+      self = .event(event.written, key: key)
+    case .milestone:
+      let milestone = Milestone(
+        title: reader.required("title"), category: reader.required("category"),
+        significance: reader.optional("significance"), achievedAt: now, description: reader.required("description"),
+        metadata: reader.metadata(idempotencyKey: key))
+      self = .milestone(milestone, key: key)
+    case .identity:
+      let updates = reader.object("updates")
+      let isRebirth = updates["rebirth"] == .bool(true)
+      self = .identity(updates: updates.removing("rebirth"), isRebirth: isRebirth, key: key)
+    }
+    try reader.finish(kind)
+  }
+}
+
+/// Reads members of a request and collects what is wrong with them.
+private struct RequestReader {
+  private var members: [JSONValue.Member] = []
+  private var faults: [String] = []
+  private var known: Set<JSONString> = []
+  /// A record is a page or two; a file this long is a mistake.
+  private static let textLimit = 1 << 20
+
+  init(_ json: JSONValue) {
+    guard case .object(let members) = json else {
+      faults.append("the request must be a JSON object")
+      return
+    }
+    self.members = members
+  }
+
+  mutating func fault(_ text: String) {
+    faults.append(text)
+  }
+
+  private mutating func value(_ name: JSONString) -> JSONValue? {
+    known.insert(name)
+    let found = members.filter { $0.key == name }
+    if found.count > 1 { faults.append("\(name) is given twice") }
+    guard let value = found.last?.value, value != .null else { return nil }
+    return value
+  }
+
+  mutating func required(_ name: JSONString) -> String {
+    let text = optional(name)
+    if text == nil, !faults.contains(where: { $0.hasPrefix("\(name) ") }) { faults.append("\(name) is missing") }
+    return text ?? ""
+  }
+
+  mutating func optional(_ name: JSONString, limit: Int = RequestReader.textLimit) -> String? {
+    guard let value = value(name) else { return nil }
+    guard let text = value.text else {
+      faults.append("\(name) must be a text of valid Unicode")
+      return nil
+    }
+    if text.utf8.count > limit { faults.append("\(name) is longer than \(limit) bytes") }
+    return text.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D } ? nil : text
+  }
+
+  mutating func confidence() -> ExactDecimal {
+    let zero = ExactDecimal(0)
+    guard let value = value("confidence") else {
+      faults.append("confidence is missing")
+      return zero
+    }
+    guard case .number(let number) = value, let decimal = ExactDecimal(number.spelling) else {
+      faults.append("confidence must be a plain number from 0 to 100")
+      return zero
+    }
+    if decimal < zero || ExactDecimal(100) < decimal { faults.append("confidence must be from 0 to 100") }
+    // The writer's form has a decimal: 98 is written 98.0.
+    return number.spelling.contains(".") ? decimal : ExactDecimal(number.spelling + ".0") ?? decimal
+  }
+
+  mutating func object(_ name: JSONString) -> JSONValue {
+    guard let value = value(name) else {
+      faults.append("\(name) is missing")
+      return .emptyObject
+    }
+    guard case .object = value else {
+      faults.append("\(name) must be an object")
+      return .emptyObject
+    }
+    return value
+  }
+
+  /// The metadata, with the idempotency key in it: git then knows which keys were used, wherever the record goes.
+  mutating func metadata(idempotencyKey: String?) -> JSONValue {
+    var metadata = JSONValue.emptyObject
+    if let value = value("metadata") {
+      guard case .object = value else {
+        faults.append("metadata must be an object")
+        return metadata
+      }
+      metadata = value
+    }
+    guard let idempotencyKey, case .object(let members) = metadata else { return metadata }
+    return .object(members.filter { $0.key != "idempotency_key" } + [.init("idempotency_key", .string(idempotencyKey))])
+  }
+
+  func finish(_ kind: RecordRequest.Kind) throws {
+    let unknown = members.map(\.key).filter { !known.contains($0) }
+    let faults = faults + unknown.map { "\($0) is no argument of \(kind.rawValue)" }
+    guard faults.isEmpty else {
+      throw PersistenceError(
+        .invalidRequest, "the \(kind.rawValue) was not recorded: \(faults.joined(separator: "; "))",
+        hint: "correct the arguments and send it again")
+    }
+  }
+}
+
+extension JSONValue {
+  fileprivate func removing(_ key: JSONString) -> JSONValue {
+    guard case .object(let members) = self else { return self }
+    return .object(members.filter { $0.key != key })
+  }
+}

@@ -1,0 +1,93 @@
+internal import Git
+internal import Records
+
+/// Commits what the journal holds: whoever gets the lock commits for all who wait for it.
+struct SharedCommitter {
+  let repository: Repository
+  let agent: Agent
+  let journal: WriteJournal
+  let gate: SecretGate
+  let patience: Duration
+
+  enum Outcome {
+    case committed(ObjectID)
+    /// The files are durable; the repository is in a state in which nothing is committed.
+    case pending(String)
+  }
+
+  /// Returns when HEAD holds the entries. An empty list asks for whatever is in the journal.
+  func commit(_ entries: [WriteJournal.Entry]) async throws -> Outcome {
+    let folder = "\(repository.gitDirectory)/moha-sync"
+    let lock = try await FileLock.acquire("\(folder)/commit.lock", patience: patience)
+    defer { withExtendedLifetime(lock) {} }
+    if !entries.isEmpty, entries.allSatisfy({ !journal.holds($0) }), let head = try await repository.head().commit {
+      return .committed(head)
+    }
+    let (batch, files) = try await gather(folder)
+    guard !batch.isEmpty else {
+      guard let head = try await repository.head().commit else { return .pending("there is no commit yet") }
+      return .committed(head)
+    }
+    let request = CommitRequest(changes: .files(files), message: message(batch, files))
+    switch try await repository.commit(request).result {
+    case .committed(let id), .unchanged(.some(let id)):
+      journal.remove(batch)
+      return .committed(id)
+    case .unchanged(nil):
+      journal.remove(batch)
+      return .pending("there is nothing to commit")
+    case .pending(let reason):
+      return .pending(reason.sentence)
+    }
+  }
+
+  /// The journal's entries and the bytes of their files as they are now, under the lock of the tree.
+  private func gather(
+    _ folder: String
+  ) async throws -> (batch: [WriteJournal.Entry], files: [GitPath: CommitRequest.FileContent?]) {
+    let lock = try await FileLock.acquire("\(folder)/tree.lock", patience: patience)
+    defer { withExtendedLifetime(lock) {} }
+    guard let workTree = repository.workTree else { return ([], [:]) }
+    let batch = try journal.entries()
+    var files: [GitPath: CommitRequest.FileContent?] = [:]
+    for entry in batch where files[entry.path] == nil {
+      let file = WorkTreeFile(workTree: workTree, path: entry.path)
+      // A person may have removed it since: then there is nothing of it to commit.
+      guard try file.exists() else { continue }
+      let bytes = try file.read(limit: GitRecordReader.logLimit)
+      if case .create = entry.action, bytes == entry.content {
+        files[entry.path] = CommitRequest.FileContent(bytes)
+      } else {
+        try gate.check(bytes, path: entry.path, against: try await committed(entry.path))
+        files[entry.path] = CommitRequest.FileContent(bytes)
+      }
+    }
+    return (batch, files)
+  }
+
+  /// The file's bytes in HEAD; none where it is new.
+  private func committed(_ path: GitPath) async throws -> [UInt8] {
+    guard let head = try await repository.head().commit,
+      let entry = try await repository.entry(at: path, inTree: repository.commit(head).tree), entry.mode.isBlob
+    else { return [] }
+    return try await repository.blob(entry.id, limit: GitRecordReader.logLimit)
+  }
+
+  private func message(_ batch: [WriteJournal.Entry], _ files: [GitPath: CommitRequest.FileContent?]) -> String {
+    var message = CommitMessage(agent: agent)
+    for path in files.keys.sorted() {
+      message.add(path, events: batch.count { $0.path == path })
+    }
+    return message.text
+  }
+}
+
+extension CommitOutcome.PendingReason {
+  /// Why nothing is committed now, as a person would say it.
+  var sentence: String {
+    switch self {
+    case .detachedHead: "HEAD is detached; the next commit on a branch takes it"
+    case .operationInProgress(let operation): "a \(operation.rawValue) is in progress; the next run after it commits"
+    }
+  }
+}

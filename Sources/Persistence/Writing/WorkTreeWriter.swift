@@ -1,0 +1,284 @@
+internal import FoundationEssentials
+internal import Git
+internal import Records
+
+/// Puts records into the working tree. Every call runs under the lock of the tree.
+struct WorkTreeWriter {
+  let repository: Repository
+  let workTree: String
+  let agent: Agent
+  let journal: WriteJournal
+  let gate: SecretGate
+  let layout: WriteSettings.Layout
+
+  /// A write that is durable and not committed.
+  struct Staged {
+    let request: RecordRequest
+    let entries: [WriteJournal.Entry]
+    let path: GitPath
+    let record: Record?
+    let bytes: [UInt8]
+    let totalDecisions: Int?
+    let rebirthCount: Int?
+    let isRepeated: Bool
+    let agent: Agent
+  }
+
+  // MARK: Staging
+
+  func stage(_ request: RecordRequest) async throws -> Staged {
+    let keys = IdempotencyKeys(journal: journal, agent: agent)
+    if let key = request.key, let use = try await keys.use(of: key, kind: request.kind, in: self) {
+      return try await repeated(request, use)
+    }
+    let identity = try await identityFile()
+    switch request {
+    case .decision(let decision, _):
+      let record = Record.decision(decision)
+      return try await create(record, request: request, keys: keys) { try countDecision(identity) }
+    case .milestone(let milestone, _):
+      return try await create(.milestone(milestone), request: request, keys: keys) { nil }
+    case .event(let event, _):
+      return try append(event, request: request, keys: keys, identity: identity)
+    case .identity(let updates, let isRebirth, _):
+      let document = try merge(updates, isRebirth: isRebirth, into: identity.document)
+      let entry = try replaceIdentity(identity, with: document)
+      if let key = request.key { try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil)) }
+      return Staged(
+        request: request, entries: [entry], path: identity.path, record: nil, bytes: document.bytes,
+        totalDecisions: document.value["total_decisions"]?.integer, rebirthCount: document.value["rebirth_count"]?.integer,
+        isRepeated: false, agent: agent)
+    }
+  }
+
+  private func create(
+    _ record: Record, request: RecordRequest, keys: IdempotencyKeys,
+    counting: () throws -> (entry: WriteJournal.Entry, total: Int)?
+  ) async throws -> Staged {
+    let bytes = RecordFile.encode(record, recordedBy: recorder)
+    try gate.check(bytes, path: nil)
+    let path = try await freePath(for: record)
+    let entry = try journal.add(.create, path: path, content: bytes)
+    do {
+      try WorkTreeFile(workTree: workTree, path: path).create(with: bytes)
+    } catch {
+      journal.remove([entry])
+      throw error
+    }
+    if let key = request.key {
+      try keys.record(key, kind: request.kind, use: .init(path: path, recordKey: nil))
+    }
+    let counted = try counting()
+    return Staged(
+      request: request, entries: [entry] + (counted.map { [$0.entry] } ?? []), path: path, record: record, bytes: bytes,
+      totalDecisions: counted?.total, rebirthCount: nil, isRepeated: false, agent: agent)
+  }
+
+  private func append(
+    _ event: Event, request: RecordRequest, keys: IdempotencyKeys, identity: Identity
+  ) throws -> Staged {
+    let path = GitPath(TreeLayout.sessionLog(of: agent).bytes)
+    let bytes = SessionLog.encode(event)
+    try gate.check(bytes, path: nil)
+    let file = WorkTreeFile(workTree: workTree, path: path)
+    let offset = try file.size() ?? {
+      let head = Array("# \(recorder) Session Log\n## Append-only event history\n\n---\n".utf8)
+      try file.create(with: head)
+      return head.count
+    }()
+    var entries = [try journal.add(.append(offset: offset), path: path, content: bytes)]
+    try file.append(bytes, at: offset)
+    let record = Record.event(event)
+    if let key = request.key {
+      try keys.record(key, kind: request.kind, use: .init(path: path, recordKey: String(record.contentHash.description.prefix(32))))
+    }
+    var rebirths: Int?
+    if event.type == "REBIRTH" {
+      let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
+      entries.append(try replaceIdentity(identity, with: document))
+      rebirths = document.value["rebirth_count"]?.integer
+    }
+    return Staged(
+      request: request, entries: entries, path: path, record: record, bytes: bytes, totalDecisions: nil,
+      rebirthCount: rebirths, isRepeated: false, agent: agent)
+  }
+
+  /// A name that neither the working tree nor HEAD has: of two decisions in one second the later one gets `_2`.
+  private func freePath(for record: Record) async throws -> GitPath {
+    guard let time = record.time else {
+      throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
+    }
+    var folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
+    if layout == .dated { folder = folder.appending(TreeLayout.datedFolder(at: time)) }
+    let head = try await repository.head().commit
+    let tree = try await head.asyncMap { try await repository.commit($0).tree }
+    for ordinal in 1...10_000 {
+      let name =
+        switch record {
+        case .milestone(let milestone): TreeLayout.milestoneFileName(at: time, title: milestone.title, ordinal: ordinal)
+        default: TreeLayout.decisionFileName(at: time, ordinal: ordinal)
+        }
+      let path = GitPath(folder.appending(name).bytes)
+      if try WorkTreeFile(workTree: workTree, path: path).exists() { continue }
+      if let tree, try await repository.entry(at: path, inTree: tree) != nil { continue }
+      return path
+    }
+    throw PersistenceError(
+      .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written", hint: "try again")
+  }
+
+  private func repeated(_ request: RecordRequest, _ use: IdempotencyKeys.Use) async throws -> Staged {
+    var record: Record?
+    var bytes: [UInt8] = []
+    let path = RecordPath(use.path.bytes)
+    let file = WorkTreeFile(workTree: workTree, path: use.path)
+    if try file.exists() { bytes = try file.read(limit: GitRecordReader.logLimit) }
+    switch request.kind {
+    case .decision, .milestone:
+      record = RecordFile.decode(bytes, role: TreeLayout.role(of: path, agent: agent), path: path).record
+    case .event:
+      record = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }.map { .event($0.event) }
+    case .identity: break
+    }
+    let identity = try await identityFile()
+    return Staged(
+      request: request, entries: [], path: use.path, record: record, bytes: bytes,
+      totalDecisions: identity.document.value["total_decisions"]?.integer,
+      rebirthCount: identity.document.value["rebirth_count"]?.integer, isRepeated: true, agent: agent)
+  }
+
+  // MARK: Identity
+
+  struct Identity {
+    let path: GitPath
+    let document: JSONDocument
+    let exists: Bool
+  }
+
+  /// identity.json; a new one where there is none.
+  private func identityFile() async throws -> Identity {
+    let path = GitPath(TreeLayout.identity(of: agent).bytes)
+    let file = WorkTreeFile(workTree: workTree, path: path)
+    if try file.exists() {
+      let bytes = try file.read(limit: GitRecordReader.fileLimit)
+      do throws(JSONError) {
+        return Identity(path: path, document: try JSONDocument(bytes), exists: true)
+      } catch {
+        throw PersistenceError(
+          .invalidRequest, "\(path) is no JSON object (line \(error.line): \(error.reason)): nothing was written",
+          hint: "mend the file and try again")
+      }
+    }
+    let count = try await decisionCount()
+    let text = "{\n  \"name\": \"\(recorder)\",\n  \"rebirth_count\": 0,\n  \"total_decisions\": \(count)\n}\n"
+    return Identity(path: path, document: try JSONDocument(Array(text.utf8)), exists: false)
+  }
+
+  private func countDecision(_ identity: Identity) throws -> (entry: WriteJournal.Entry, total: Int)? {
+    let total = (identity.document.value["total_decisions"]?.integer ?? 0) + 1
+    let file = IdentityFile.parse(identity.document.bytes, path: RecordPath(identity.path.bytes))
+    guard let bytes = file.edited(totalDecisions: total) else { return nil }
+    return (try replaceIdentity(identity, with: try JSONDocument(bytes)), total)
+  }
+
+  private func replaceIdentity(_ identity: Identity, with document: JSONDocument) throws -> WriteJournal.Entry {
+    try gate.check(document.bytes, path: identity.path, against: identity.exists ? identity.document.bytes : [])
+    let entry = try journal.add(.replace, path: identity.path, content: [])
+    let file = WorkTreeFile(workTree: workTree, path: identity.path)
+    if identity.exists { try file.replace(with: document.bytes) } else { try file.create(with: document.bytes) }
+    return entry
+  }
+
+  private func merge(
+    _ updates: JSONValue, isRebirth: Bool, into document: JSONDocument, at time: Instant? = nil
+  ) throws -> JSONDocument {
+    do throws(JSONError) {
+      var document = try document.merging(updates)
+      if isRebirth {
+        let count = document.value["rebirth_count"]?.integer ?? 0
+        document = try document.setting(["rebirth_count"], to: .integer(count + 1))
+        document = try document.setting(["last_rebirth"], to: .string((time ?? Instant.now()).description))
+      }
+      return document
+    } catch {
+      throw PersistenceError(
+        .invalidRequest, "identity.json was not updated: \(error.reason)", hint: "updates must be an object")
+    }
+  }
+
+  /// Counts the files, as a writer does after another one was killed between a file and its counter.
+  private func decisionCount() async throws -> Int {
+    let snapshot = try await repository.snapshot(under: GitPath(TreeLayout.decisions(of: agent).bytes))
+    return snapshot.entries.count { TreeLayout.role(of: RecordPath($0.path.bytes), agent: agent) == .decision }
+  }
+
+  /// Who the footer names: the agent, with a capital.
+  private var recorder: String { agent.name.prefix(1).uppercased() + agent.name.dropFirst() }
+
+  // MARK: Recovery
+
+  /// Finishes or undoes what killed writers left: a whole record is kept and committed, a torn one is cut off.
+  func recover() async throws {
+    let abandoned = try journal.entries().filter { !$0.owner.isAlive }
+    guard !abandoned.isEmpty else { return }
+    let keys = IdempotencyKeys(journal: journal, agent: agent)
+    var countsChanged = false
+    for entry in abandoned {
+      let file = WorkTreeFile(workTree: workTree, path: entry.path)
+      switch entry.action {
+      case .create:
+        guard try file.exists() else {
+          journal.remove([entry])
+          continue
+        }
+        countsChanged = true
+        try keys.recover(entry)
+      case .append(let offset):
+        let bytes = try file.exists() ? try file.read(limit: GitRecordReader.logLimit) : []
+        let tail = bytes.dropFirst(offset)
+        if tail.starts(with: entry.content) {
+          try keys.recover(entry)
+        } else {
+          if !tail.isEmpty, entry.content.starts(with: tail) { try file.truncate(to: offset) }
+          journal.remove([entry])
+        }
+      case .replace: break
+      }
+    }
+    if countsChanged, try WorkTreeFile(workTree: workTree, path: GitPath(TreeLayout.identity(of: agent).bytes)).exists() {
+      let identity = try await identityFile()
+      let count = try await decisionCount()
+      let file = IdentityFile.parse(identity.document.bytes, path: RecordPath(identity.path.bytes))
+      if file.totalDecisions != count, let bytes = file.edited(totalDecisions: count) {
+        _ = try replaceIdentity(identity, with: try JSONDocument(bytes))
+      }
+    }
+  }
+}
+
+extension Optional where Wrapped: Sendable {
+  func asyncMap<R>(_ transform: (Wrapped) async throws -> R) async rethrows -> R? {
+    guard let self else { return nil }
+    return try await transform(self)
+  }
+}
+
+extension WorkTreeWriter.Staged {
+  func written(commit: ObjectID?, pending: String?) -> RecordWriter.Written {
+    var content: GitRecordContent?
+    if let record {
+      let key =
+        record.kind == .event
+        ? RecordKey(String(record.contentHash.description.prefix(32)))
+        : RecordKey(fileName: Array(path.lastComponent), agent: agent)
+      let git = GitRecord(
+        kind: record.kind, key: key, path: path, objectID: .blob(bytes), contentHash: record.contentHash,
+        content: .file(SnapshotEntry(path: path, id: .blob(bytes), mode: .regular, size: Int64(bytes.count), source: .workTree)),
+        sourceCommit: commit, archivedCommit: nil)
+      content = GitRecordContent(record: record, git: git)
+    }
+    return RecordWriter.Written(
+      kind: request.kind, path: RecordPath(path.bytes).text, record: content, totalDecisions: totalDecisions,
+      rebirthCount: rebirthCount, commit: commit, pendingReason: pending, isRepeated: isRepeated)
+  }
+}

@@ -1,0 +1,145 @@
+internal import FoundationEssentials
+internal import Git
+internal import Glibc
+internal import Records
+
+/// What was written to the working tree and is not in a commit yet: one small file a write, in the git folder.
+///
+/// The entry is made before the record's file and removed after the commit that holds it. It tells the next
+/// committer which paths to take (writers that wait together share one commit), and the next writer how to
+/// finish, or undo, what a killed one left half done. Entries are not synced: after a power cut the record's
+/// file is either there and is committed by the next run, or it was never acknowledged.
+struct WriteJournal {
+  /// One write.
+  struct Entry: Sendable {
+    enum Action: Sendable {
+      /// A new file with exactly these bytes.
+      case create
+      /// These bytes at the end of a file that had this many before.
+      case append(offset: Int)
+      /// Other bytes in a file that existed: the old ones stay in HEAD.
+      case replace
+    }
+
+    let name: String
+    let action: Action
+    let path: GitPath
+    let content: [UInt8]
+    /// The process that wrote it, with its start time: a process id alone is used again.
+    let owner: ProcessIdentity
+  }
+
+  /// `moha-sync/journal` in the git folder that linked working trees do not share: each has files of its own.
+  let folder: String
+
+  init(gitDirectory: String) throws {
+    let base = "\(gitDirectory)/moha-sync"
+    folder = "\(base)/journal"
+    for path in [base, folder] where mkdir(path, 0o700) != 0 && errno != EEXIST {
+      throw PersistenceError(
+        .writeFailed, "cannot make \(path): \(String(cString: strerror(errno))). Nothing was written",
+        hint: "run as a user who may write the repository's git folder")
+    }
+  }
+
+  func add(_ action: Entry.Action, path: GitPath, content: [UInt8]) throws -> Entry {
+    let name = "\(ProcessIdentity.current.pid)-\(UInt64.random(in: .min ... .max))"
+    let entry = Entry(name: name, action: action, path: path, content: content, owner: .current)
+    var members: [JSONValue.Member] = [
+      .init("path", .string(RecordPath(path.bytes).text)), .init("pid", .integer(Int(entry.owner.pid))),
+      .init("start", .string(entry.owner.startTime)),
+    ]
+    switch action {
+    case .create: members.append(.init("action", "create"))
+    case .append(let offset):
+      members += [.init("action", "append"), .init("offset", .integer(offset))]
+    case .replace: members.append(.init("action", "replace"))
+    }
+    let head = JSONValue.object(members).serialized()
+    let bytes = head + [UInt8(ascii: "\n")] + content
+    let temporary = "\(folder)/\(name).tmp"
+    guard let file = fopen(temporary, "wxe") else { throw failure("write", temporary) }
+    let written = bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
+    guard fclose(file) == 0, written == bytes.count, rename(temporary, "\(folder)/\(name)") == 0 else {
+      let error = failure("write", temporary)
+      unlink(temporary)
+      throw error
+    }
+    return entry
+  }
+
+  func remove(_ entries: [Entry]) {
+    for entry in entries { unlink("\(folder)/\(entry.name)") }
+  }
+
+  func holds(_ entry: Entry) -> Bool {
+    access("\(folder)/\(entry.name)", F_OK) == 0
+  }
+
+  /// All entries. One that cannot be read was being written when its process died: nothing was done yet, and it
+  /// is removed.
+  func entries() throws -> [Entry] {
+    var entries: [Entry] = []
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+      let path = "\(folder)/\(name)"
+      if name.hasSuffix(".tmp") {
+        if let pid = name.split(separator: "-").first.flatMap({ Int32($0) }), kill(pid, 0) != 0, errno == ESRCH { unlink(path) }
+        continue
+      }
+      guard let data = FileManager.default.contents(atPath: path) else { continue }
+      let bytes = Array(data)
+      guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")), let head = try? JSONValue.parse(Array(bytes[..<newline])),
+        let text = head["path"]?.text, let recordPath = RecordPath(text: text), let pid = head["pid"]?.integer,
+        let start = head["start"]?.text
+      else {
+        unlink(path)
+        continue
+      }
+      let action: Entry.Action =
+        switch head["action"]?.text {
+        case "append": .append(offset: head["offset"]?.integer ?? 0)
+        case "replace": .replace
+        default: .create
+        }
+      entries.append(
+        Entry(
+          name: name, action: action, path: GitPath(recordPath.bytes), content: Array(bytes[(newline + 1)...]),
+          owner: ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)))
+    }
+    return entries
+  }
+
+  private func failure(_ action: String, _ path: String) -> PersistenceError {
+    PersistenceError(
+      .writeFailed, "cannot \(action) \(path): \(String(cString: strerror(errno))). Nothing was written",
+      hint: "free the disk or mend the permissions and run again")
+  }
+}
+
+/// A process, told apart from a later one with the same id by its start time.
+struct ProcessIdentity: Hashable, Sendable {
+  let pid: Int32
+  /// Clock ticks since boot, as /proc tells, behind the boot's own id.
+  let startTime: String
+
+  static let current: ProcessIdentity = {
+    let pid = getpid()
+    return ProcessIdentity(pid: pid, startTime: startTime(of: pid) ?? "unknown")
+  }()
+
+  var isAlive: Bool { ProcessIdentity.startTime(of: pid) == startTime }
+
+  private static let boot: String = {
+    let data = FileManager.default.contents(atPath: "/proc/sys/kernel/random/boot_id") ?? Data()
+    return String(decoding: data.prefix(8), as: UTF8.self)
+  }()
+
+  private static func startTime(of pid: Int32) -> String? {
+    guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return nil }
+    // The second field is the program's name in parentheses and may hold anything; the 22nd is the start time.
+    let text = String(decoding: data, as: UTF8.self)
+    guard let end = text.lastIndex(of: ")") else { return nil }
+    let fields = text[text.index(after: end)...].split(separator: " ")
+    return fields.count > 19 ? "\(boot)-\(fields[19])" : nil
+  }
+}

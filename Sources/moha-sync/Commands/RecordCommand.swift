@@ -1,0 +1,130 @@
+import ArgumentParser
+import FoundationEssentials
+import Git
+import Persistence
+import Records
+
+/// Records a decision, an event or a milestone, or updates the identity.
+struct RecordCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "record",
+    abstract: "Record a decision, an event or a milestone, or update the identity.",
+    discussion: """
+      The record becomes a durable file, then a commit, then a row. A database that is away does not fail the \
+      write: the row follows at the next reconcile. The same idempotency key twice gives one record.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Argument(help: "decision, event, milestone or identity.")
+  var kind: RecordRequest.Kind
+  @Option(help: ArgumentHelp("Read the request as JSON from a file; - is standard input.", valueName: "file"))
+  var input: String?
+  @Option(help: "A decision's type: buy, sell, hold …")
+  var type: String?
+  @Option(help: "The asset of a decision.")
+  var asset: String?
+  @Option(help: "What is done.")
+  var action: String?
+  @Option(help: "Why.")
+  var reasoning: String?
+  @Option(help: "How sure, from 0 to 100.")
+  var confidence: String?
+  @Option(help: "low, medium, high or critical.")
+  var risk: String?
+  @Option(help: "An event's type.")
+  var event: String?
+  @Option(help: "An event's text.")
+  var content: String?
+  @Option(help: "A milestone's title.")
+  var title: String?
+  @Option(help: "A milestone's description.")
+  var description: String?
+  @Option(help: "A milestone's category.")
+  var category: String?
+  @Option(help: "What a milestone means.")
+  var significance: String?
+  @Option(help: ArgumentHelp("Further data, as a JSON object.", valueName: "json"))
+  var metadata: String?
+  @Option(help: ArgumentHelp("Members to merge into identity.json, as a JSON object.", valueName: "json"))
+  var updates: String?
+  @Option(help: ArgumentHelp("Give the same record for the same key.", valueName: "key"))
+  var idempotencyKey: String?
+
+  func run() async throws {
+    let request = try RecordRequest(kind, json: try json(), now: Instant.now())
+    let workspace = try await Workspace(options)
+    let writer = RecordWriter(
+      repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing)
+    let written = try await writer.write(request)
+    var row: RowProjection.Outcome?
+    if let record = written.record {
+      // Without a server of its own running, a write does not wait for one to start.
+      if let database = await workspace.databaseIfUp() {
+        row = await RowProjection(database: database, agent: workspace.settings.agent).project(record)
+      } else {
+        row = RowProjection.Outcome(rowID: nil, error: "the database is not running")
+      }
+    }
+    if options.json {
+      Output.writeJSON(WriteReport.json(written, row: row))
+    } else if !options.quiet {
+      let commit = written.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending: \(written.pendingReason ?? "")"
+      Output.write("\(written.isRepeated ? "kept" : "recorded")  \(written.path)  \(commit)\n")
+      if let error = row?.error { Output.writeError("moha-sync: no row yet: \(error). The next reconcile writes it.\n") }
+    }
+  }
+
+  private func json() throws -> JSONValue {
+    if let input {
+      let data: Data?
+      if input == "-" {
+        data = Data(Output.readInput())
+      } else {
+        data = FileManager.default.contents(atPath: input)
+      }
+      guard let data else {
+        throw CommandFailure(code: "input-unreadable", message: "\(input) cannot be read", status: .usage)
+      }
+      do throws(JSONError) {
+        return try JSONValue.parse(Array(data))
+      } catch {
+        throw CommandFailure(
+          code: "invalid-request", message: "the request is no JSON: line \(error.line): \(error.reason)", status: .usage)
+      }
+    }
+    var members: [JSONValue.Member] = []
+    func add(_ name: JSONString, _ text: String?) {
+      if let text { members.append(.init(name, .string(text))) }
+    }
+    func addJSON(_ name: JSONString, _ text: String?) throws {
+      guard let text else { return }
+      do throws(JSONError) {
+        members.append(.init(name, try JSONValue.parse(text)))
+      } catch {
+        throw ValidationError("--\(name) takes JSON: \(error.reason)")
+      }
+    }
+    add("decision_type", type)
+    add("asset", asset)
+    add("action", action)
+    add("reasoning", reasoning)
+    if let confidence, let number = JSONNumber(confidence) {
+      members.append(.init("confidence", .number(number)))
+    } else {
+      add("confidence", confidence)
+    }
+    add("risk_level", risk)
+    add("event_type", event)
+    add("content", content)
+    add("title", title)
+    add("description", description)
+    add("category", category)
+    add("significance", significance)
+    try addJSON("metadata", metadata)
+    try addJSON("updates", updates)
+    add("idempotency_key", idempotencyKey)
+    return .object(members)
+  }
+}
+
+extension RecordRequest.Kind: ExpressibleByArgument {}
