@@ -6,6 +6,8 @@ struct AssignedValue {
   let isQuoted: Bool
   /// Whether nothing but `=` stands between name and value, as in a shell or an .env file.
   let isShell: Bool
+  /// Whether no other word stands between name and value.
+  let isDirect: Bool
 
   /// - Parameter nameEnd: the offset after the name's last byte.
   init?(_ text: ByteText, after nameEnd: Int) {
@@ -43,14 +45,18 @@ struct AssignedValue {
     guard end > start else { return nil }
     range = start..<end
     isShell = separator == UInt8(ascii: "=") && separatorEnd == nameEnd + 1
+    isDirect = !text[nameEnd..<separatorEnd].contains(where: \.isAlphanumeric)
   }
 
-  /// The separator and the offset after it, at most 40 bytes after the name and on its line.
+  /// The separator and the offset after it, at most 32 bytes after the name, on its line and in its sentence.
   private static func separator(_ text: ByteText, after nameEnd: Int) -> (end: Int, byte: UInt8)? {
     var offset = nameEnd
-    while offset < nameEnd + 40 {
+    while offset < nameEnd + 32 {
       let byte = text[offset]
       switch byte {
+      case UInt8(ascii: ":") where text[offset + 1] == UInt8(ascii: "/"): return nil
+      case UInt8(ascii: "."), UInt8(ascii: ")"):
+        if text[offset + 1].isSpace && byte == UInt8(ascii: ".") { return nil }
       case UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "|"): return (offset + 1, byte)
       case UInt8(ascii: "-") where text[offset + 1] == UInt8(ascii: ">"): return (offset + 2, UInt8(ascii: "="))
       case 0x20:
@@ -58,7 +64,7 @@ struct AssignedValue {
         if text.has(" was ", at: offset) { return (offset + 5, 0x20) }
         // An option of a command takes its value after a space; so does a directive of redis.conf.
         if offset == nameEnd && isOption(text, nameEnd: nameEnd) { return (offset + 1, 0x20) }
-      case 0x09, UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "."), UInt8(ascii: "/"),
+      case 0x09, UInt8(ascii: "("), UInt8(ascii: "]"), UInt8(ascii: "/"),
         UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
         break
       default: guard byte.isAlphanumeric else { return nil }

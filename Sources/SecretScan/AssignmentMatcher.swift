@@ -66,15 +66,15 @@ enum AssignmentMatcher {
     return text.contains(anyOf: ExchangeMatcher.names, in: name) ? .exchangeKey : .assignedSecret
   }
 
-  /// A 32-byte key in hexadecimal within 64 bytes after a name that says private key, secret or seed.
+  /// A 32-byte key in hexadecimal within 48 bytes after a name that says private key, secret or seed.
   ///
   /// Hashes of transactions, blocks and files have the same form: a word that says so between name and value, or the
   /// end of a sentence, separates them.
   static func hexKey(_ text: ByteText, lead: Range<Int>, from nameEnd: Int) -> Candidate? {
     guard text.contains(anyOf: hexKeyNames, in: max(lead.lowerBound, nameEnd - 32)..<nameEnd) else { return nil }
     var offset = nameEnd
-    while offset < nameEnd + 64 {
-      if text[offset] == UInt8(ascii: ";") { return nil }
+    while offset < nameEnd + 48 {
+      if text[offset] == UInt8(ascii: ";") || text[offset] == UInt8(ascii: "/") { return nil }
       if text[offset] == UInt8(ascii: "."), text[offset + 1].isSpace { return nil }
       if text[offset].isHexadecimal, text.isTokenStart(offset) || text[offset - 1] | 0x20 == UInt8(ascii: "x") {
         let end = text.end(from: offset, limit: 65, where: \.isHexadecimal)
@@ -99,6 +99,7 @@ enum AssignmentMatcher {
   ]
   private static let hashNames: [StaticString] = [
     "hash", "tx", "transaction", "digest", "sha", "commit", "block", "checksum", "order", "public", "fingerprint",
+    "merkle", "root", "address",
   ]
 
   /// Is the value a password: not a word of a sentence, not a reference to where the password is?
@@ -106,7 +107,8 @@ enum AssignmentMatcher {
     _ text: ByteText, _ value: [UInt8], _ assigned: AssignedValue, name: Range<Int>, kind: Name
   ) -> Bool {
     guard value.count >= 4, !SecretShape.isPlaceholder(value), !SecretShape.isNamedDigest(value) else { return false }
-    guard !SecretShape.isUUID(value), !isReference(value) else { return false }
+    guard !SecretShape.isUUID(value), !SecretShape.holdsScheme(value), !isReference(value) else { return false }
+    guard assigned.isDirect || kind != .password || assigned.isQuoted else { return false }
     let hasDigit = value.contains(where: \.isDigit)
     let hasLetter = value.contains(where: \.isLetter)
     let hasSymbol = value.contains { "!@#$%^&*+?~".utf8.contains($0) }

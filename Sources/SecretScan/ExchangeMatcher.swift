@@ -18,8 +18,7 @@ enum ExchangeMatcher {
           start = equals + 1
         }
         let value = text[start..<end]
-        guard text.contains(anyOf: ["key", "secret", "token", "passphrase", "api"], in: name..<start) else { return nil }
-        guard !text.contains(anyOf: ["public", "hash", "order", "address", "txid"], in: name..<start) else { return nil }
+        guard isNamed(text, name..<start) else { return nil }
         guard SecretShape.hexadecimal(value) == nil, !Base58.isAddress(value) else { return nil }
         guard SecretShape.looksRandom(value, isNamedSecret: true) else { return nil }
         return Candidate(.exchangeKey, start..<end, value: value)
@@ -27,5 +26,15 @@ enum ExchangeMatcher {
       offset = max(end, offset + 1)
     }
     return nil
+  }
+
+  /// Does a word for a secret stand right before the value, with nothing but punctuation between, in one sentence
+  /// with the exchange's name?
+  private static func isNamed(_ text: ByteText, _ gap: Range<Int>) -> Bool {
+    let wordEnd = text.start(before: gap.upperBound, limit: 16) { !$0.isAlphanumeric && $0 < 0x80 }
+    let wordStart = text.start(before: wordEnd, limit: 24, where: \.isWord)
+    let isSecret = text.contains(anyOf: ["key", "secret", "token", "passphrase"], in: wordStart..<wordEnd)
+    let isSentence = !gap.contains { text[$0] == UInt8(ascii: ".") || text[$0] == UInt8(ascii: ";") }
+    return isSecret && isSentence && !text.contains(anyOf: ["public", "idempotency", "hash", "address"], in: gap)
   }
 }

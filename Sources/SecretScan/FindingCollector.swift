@@ -29,8 +29,8 @@ struct FindingCollector {
     if range.isEmpty { return true }
     for entry in open where entry.range.overlaps(range) {
       if entry.rule.precedence < candidate.rule.precedence { return true }
-      // Of two equal ones the longer, and of two equally long ones the first.
-      if entry.rule.precedence == candidate.rule.precedence && entry.range.count >= range.count { return true }
+      // Of two equal ones the longer, and of two equally long ones the last, whose keyword says more.
+      if entry.rule.precedence == candidate.rule.precedence && entry.range.count > range.count { return true }
     }
     refused -= open.count { $0.range.overlaps(range) && !$0.isAllowed }
     open.removeAll { $0.range.overlaps(range) }

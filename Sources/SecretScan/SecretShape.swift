@@ -79,7 +79,8 @@ enum SecretShape {
   static func looksRandom(_ value: [UInt8], isNamedSecret: Bool) -> Bool {
     guard value.count >= 20, !isPlaceholder(value), !isUUID(value), !isNamedDigest(value) else { return false }
     if let (digits, isPrefixed) = hexadecimal(value) {
-      if isPrefixed && (digits.count == 40 || !isNamedSecret) { return false }
+      // Addresses and hashes; 32 bytes that are called a private key are another matcher's.
+      if isPrefixed && (digits.count == 40 || digits.count == 64 || !isNamedSecret) { return false }
       return digits.contains(where: \.isLetter) && Randomness.entropy(of: digits) >= 2.5
     }
     if isNumeric(value) || isBech32Address(value) || holdsScheme(value) { return false }
@@ -88,7 +89,8 @@ enum SecretShape {
     return Randomness.entropy(of: value) >= 3 && !Randomness.isWordLike(value)
   }
 
-  private static func holdsScheme(_ value: [UInt8]) -> Bool {
+  /// Is it a URL, or has one inside?
+  static func holdsScheme(_ value: [UInt8]) -> Bool {
     value.indices.dropLast(2).contains {
       value[$0] == UInt8(ascii: ":") && value[$0 + 1] == UInt8(ascii: "/") && value[$0 + 2] == UInt8(ascii: "/")
     }

@@ -1,7 +1,12 @@
 import SecretScan
 import Testing
 
-private let seeds: [UInt64] = Array(1000..<1020)
+// 20,000 records where the scanner is optimised; an unoptimised build reads a twentieth of them.
+#if DEBUG
+  private let seeds: [UInt64] = [1000]
+#else
+  private let seeds: [UInt64] = Array(1000..<1020)
+#endif
 
 @Suite("False alarms")
 struct FalseAlarmTests {

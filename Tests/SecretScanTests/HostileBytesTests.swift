@@ -49,9 +49,9 @@ struct HostileBytesTests {
       let clock = ContinuousClock()
       return (0..<3).map { _ in clock.measure { _ = scanner.scan(bytes) } }.min() ?? .zero
     }
-    let small = time(20_000 / fragment.utf8.count)
-    let large = time(160_000 / fragment.utf8.count)
+    let small = time(4_000 / fragment.utf8.count)
+    let large = time(32_000 / fragment.utf8.count)
     // Eight times the bytes; a quadratic matcher would take sixty-four times as long.
-    #expect(large < small * 30, "\(small) for 20 kB, \(large) for 160 kB")
+    #expect(large < small * 30, "\(small) for 4 kB, \(large) for 32 kB")
   }
 }

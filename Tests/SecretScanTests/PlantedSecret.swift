@@ -140,14 +140,14 @@ struct PlantedSecret {
       PlantedSecret([.assignedPassword], "Password: " + random.alphanumeric(10) + "7aB!"),
       PlantedSecret([.assignedPassword], "redis-cli --password Zx9" + random.alphanumeric(6)),
     ]
-    let values = [random.alphanumeric(20), random.alphanumeric(32), random.hex(32), random.base64(44), random.base64URL(43)]
+    let values = [random.alphanumeric(20), random.alphanumeric(32), random.hex(32), random.base64(44), random.base64URL(42) + "_"]
     for name in [
       "api_key=", "API_KEY: ", "\"apiKey\": \"", "**API_KEY:** ", "**API key**: `", "api-key = '", "client_secret=",
       "SECRET_KEY: ", "\"access_token\": \"", "auth_token => ", "refreshToken: '", "export API_TOKEN=", "token: ", "token=",
       "| API key | ", "--api-key ", "?api_key=", "The API key is ", "secret -> ", "x-api-key: ", "EMAIL_API_SECRET is `",
       "API key:\n\n    ", "API key:\n```\n", "webhook secret: ", "bot_token=\"", "private_key = \"", "credential: ",
     ] {
-      for value in values { list.append(PlantedSecret([.assignedSecret, .hexPrivateKey], name + value)) }
+      for value in values { list.append(PlantedSecret([.assignedSecret, .hexPrivateKey, .exchangeKey], name + value)) }
     }
     return list
   }

@@ -1,7 +1,11 @@
 import SecretScan
 import Testing
 
-private let seeds: [UInt64] = Array(0..<12)
+#if DEBUG
+  private let seeds: [UInt64] = Array(0..<3)
+#else
+  private let seeds: [UInt64] = Array(0..<40)
+#endif
 
 @Suite("Planted secrets")
 struct PlantedSecretTests {

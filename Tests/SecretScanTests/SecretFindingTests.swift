@@ -18,7 +18,7 @@ struct SecretFindingTests {
 
   @Test("a finding in escaped text points at the escapes")
   func placeOfEscaped() throws {
-    let finding = try #require(scanner.scan(Array("x\n\"a\\n\(token)\"".utf8).first)
+    let finding = try #require(scanner.scan(Array("x\n\"a\\n\(token)\"".utf8)).first)
     #expect(finding.line == 2)
     #expect(finding.columns == 5..<45)
   }
