@@ -8,7 +8,14 @@ package final class RunLock: Sendable {
 
   /// Takes the lock at once or throws `.locked`; a folder that cannot be written throws `.writeFailed`.
   package init(gitDirectory: String) throws {
-    let path = gitDirectory.hasSuffix("/") ? gitDirectory + "moha-sync.lock" : gitDirectory + "/moha-sync.lock"
+    let folder = "\(gitDirectory)/moha-sync"
+    // Not named .lock: a person who looks for git's stale locks should not find one that is none.
+    let path = "\(folder)/run.flock"
+    if mkdir(folder, 0o700) != 0 && errno != EEXIST {
+      throw PersistenceError(
+        .writeFailed, "cannot make \(folder): \(String(cString: strerror(errno))). Nothing was changed",
+        hint: "run as a user who may write the repository's git folder")
+    }
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else {
       throw PersistenceError(

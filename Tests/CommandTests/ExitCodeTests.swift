@@ -151,7 +151,7 @@ internal import Testing
   func repositoryLocked() async throws {
     let tree = try await CommandTree.sample()
     try await tree.expect(0, "sync")
-    let descriptor = open(tree.git.absolute(".git/moha-sync.lock"), O_RDWR | O_CLOEXEC)
+    let descriptor = open(tree.git.absolute(".git/moha-sync/run.flock"), O_RDWR | O_CLOEXEC)
     try #require(descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
     let dump = try tree.dump()
     for command in ["sync", "reconcile"] {

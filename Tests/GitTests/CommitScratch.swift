@@ -12,19 +12,19 @@ extension GitScratch {
 
   /// `git fsck --full --strict` finds nothing to say.
   func expectSound(_ location: SourceLocation = #_sourceLocation) throws {
-    let run = try ProgramRun.run(
-      ["git", "-C", path, "fsck", "--full", "--strict", "--no-dangling"], environment: environment)
+    let run = try ChildProcess.run(
+      "git", ["-C", path, "fsck", "--full", "--strict", "--no-dangling"], environment: environment)
     #expect(run.status == 0, sourceLocation: location)
-    #expect(run.text == "", sourceLocation: location)
-    #expect(String(decoding: run.errorOutput, as: UTF8.self) == "", sourceLocation: location)
+    #expect(run.stdoutText == "", sourceLocation: location)
+    #expect(run.stderrText == "", sourceLocation: location)
   }
 
   /// No lock and no temporary file is left in the git folder.
   func expectTidy(_ location: SourceLocation = #_sourceLocation) throws {
-    let run = try ProgramRun.run(
-      ["find", path + "/.git", "-name", "*.lock", "-o", "-name", "tmp_*", "-o", "-name", "*.new"],
+    let run = try ChildProcess.run(
+      "find", [path + "/.git", "-name", "*.lock", "-o", "-name", "tmp_*", "-o", "-name", "*.new"],
       environment: environment)
-    #expect(run.text == "", sourceLocation: location)
+    #expect(run.stdoutText == "", sourceLocation: location)
   }
 
   func status() throws -> String { try git("status", "--porcelain", "--untracked-files=all") }

@@ -217,7 +217,7 @@ internal import Testing
     #expect(verification.survey.git.findings.contains { $0.severity == .error && $0.path.text == file })
     let connection = try await tree.database.connect()
     #expect(try await connection.query("SELECT raw_bytes FROM maven_quarantine").first?.bytes(0) == bytes)
-    #expect(try tree.fileDigests().split(separator: "\n").filter { !$0.contains("moha-sync.lock") } == files.split(separator: "\n").filter { !$0.contains("moha-sync.lock") })
+    #expect(try tree.fileDigests().split(separator: "\n").filter { !$0.contains("moha-sync/run.flock") } == files.split(separator: "\n").filter { !$0.contains("moha-sync.lock") })
 
     // No retry loop: a second run adds nothing. Mended, the record arrives and the quarantine is resolved.
     #expect(try await tree.run().quarantined == 0)

@@ -48,8 +48,8 @@ package struct AutomaticCommit: Sendable {
     let folder = "\(repository.gitDirectory)/moha-sync"
     var locks: [FileLock] = []
     if let journal {
-      locks.append(try await FileLock.acquire("\(folder)/commit.lock", patience: settings.patience))
-      locks.append(try await FileLock.acquire("\(folder)/tree.lock", patience: settings.patience))
+      locks.append(try await FileLock.acquire("\(folder)/commit.flock", patience: settings.patience))
+      locks.append(try await FileLock.acquire("\(folder)/tree.flock", patience: settings.patience))
       let tree = WorkTreeWriter(
         repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
       try await tree.recover()

@@ -49,7 +49,7 @@ package struct RecordWriter: Sendable {
       repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
     let staged: WorkTreeWriter.Staged
     do {
-      let lock = try await FileLock.acquire("\(repository.gitDirectory)/moha-sync/tree.lock", patience: settings.patience)
+      let lock = try await FileLock.acquire("\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
       defer { withExtendedLifetime(lock) {} }
       try await tree.recover()
       staged = try await tree.stage(request)

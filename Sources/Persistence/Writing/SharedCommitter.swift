@@ -18,7 +18,7 @@ struct SharedCommitter {
   /// Returns when HEAD holds the entries. An empty list asks for whatever is in the journal.
   func commit(_ entries: [WriteJournal.Entry]) async throws -> Outcome {
     let folder = "\(repository.gitDirectory)/moha-sync"
-    let lock = try await FileLock.acquire("\(folder)/commit.lock", patience: patience)
+    let lock = try await FileLock.acquire("\(folder)/commit.flock", patience: patience)
     defer { withExtendedLifetime(lock) {} }
     if !entries.isEmpty, entries.allSatisfy({ !journal.holds($0) }), let head = try await repository.head().commit {
       return .committed(head)
@@ -45,7 +45,7 @@ struct SharedCommitter {
   private func gather(
     _ folder: String
   ) async throws -> (batch: [WriteJournal.Entry], files: [GitPath: CommitRequest.FileContent?]) {
-    let lock = try await FileLock.acquire("\(folder)/tree.lock", patience: patience)
+    let lock = try await FileLock.acquire("\(folder)/tree.flock", patience: patience)
     defer { withExtendedLifetime(lock) {} }
     guard let workTree = repository.workTree else { return ([], [:]) }
     let batch = try journal.entries()
