@@ -43,6 +43,8 @@ struct Init: AsyncParsableCommand {
     #
     # moha:
     #   agent: maven
+    #   commit: each-write    # or periodic: a write is a durable file, and `moha-sync commit` commits it
+    #   layout: flat          # or dated: decisions/YYYY/MM/DD, for hundreds of thousands of decisions
     # database:
     #   url: postgresql://maven@localhost/maven   # passwords: better in ~/.pgpass or DATABASE_URL
     #   schema: public
