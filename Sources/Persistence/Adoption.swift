@@ -195,7 +195,8 @@ package struct Adoption: Sendable {
     let source = try await RecordSource(.workTree, agent: agent, repository: repository)
     let taken = Set(source.entries.map { Array($0.path.lastComponent) })
     guard let name = names.first(where: { !taken.contains(Array($0.utf8)) }) else {
-      throw PersistenceError(.writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written")
+      throw PersistenceError(
+        .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written")
     }
     let path = GitPath(folder.appending(name).bytes)
     try WorkTreeFile(workTree: workTree, path: path).create(with: bytes)

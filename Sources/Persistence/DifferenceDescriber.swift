@@ -39,7 +39,8 @@ struct DifferenceDescriber {
       }
     }
     for record in plan.inserts {
-      let message = record.archivedCommit == nil
+      let message =
+        record.archivedCommit == nil
         ? "no row stands for this record" : "no row stands for this record, which only history holds"
       add(
         Difference(

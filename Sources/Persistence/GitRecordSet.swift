@@ -64,7 +64,8 @@ struct GitRecordReader {
     var keys: [RecordKind: [RecordKey: GitPath]] = [:]
     for decoded in try await decode(files) {
       let entry = source.entries[decoded.index]
-      let kind: RecordKind = TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent) == .decision
+      let kind: RecordKind =
+        TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent) == .decision
         ? .decision : .milestone
       let key = RecordKey(fileName: Array(entry.path.lastComponent), agent: source.agent)
       var diagnostics = decoded.diagnostics

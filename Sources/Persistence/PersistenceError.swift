@@ -24,8 +24,6 @@ package struct PersistenceError: Error, Sendable, CustomStringConvertible {
     package static let migrationEdited = Code("migration-edited")
     /// A migration is pending below one that was applied.
     package static let migrationOutOfOrder = Code("migration-out-of-order")
-    /// The schema differs from the migrations in a way that repeating them does not mend.
-    package static let schemaDrift = Code("schema-drift")
     /// Both sides went on changing while the plan was applied; nothing of it was.
     package static let changedMeanwhile = Code("changed-meanwhile")
     /// A name given by the user is not one that can be used.

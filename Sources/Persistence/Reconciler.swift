@@ -109,7 +109,8 @@ package struct Reconciler: Sendable {
         // A unique index could not be built while duplicates stood in its way.
         if !driftLeft.isEmpty { driftLeft = try await migrator.repair(connection) }
         return try await conclude(
-          survey, found: before.map { survey.including($0) } ?? survey, applied: applied, options: options, run: run, connection: connection,
+          survey, found: before.map { survey.including($0) } ?? survey, applied: applied, options: options, run: run,
+          connection: connection,
           schema: schema, driftLeft: driftLeft, start: start)
       } catch let error as PersistenceError where error.code == .changedMeanwhile && attempt < Reconciler.attempts {
         attempt += 1
@@ -199,10 +200,12 @@ package struct Reconciler: Sendable {
 
   /// Writes corrected counters into identity.json of the working tree: only the bytes of the values change.
   private func correctCounters(_ survey: Survey) async throws -> Int {
-    guard survey.source.kind == .workTree, let workTree = repository.workTree, let drift = survey.plan.counterDrift.first,
+    guard survey.source.kind == .workTree, let workTree = repository.workTree,
+      let drift = survey.plan.counterDrift.first,
       let entry = survey.source.entries.first(where: { $0.path == drift.path })
     else { return 0 }
-    let bytes = try await repository.read([entry], limit: GitRecordReader.fileLimit, into: [UInt8]()) { bytes, _, content in
+    let bytes = try await repository.read([entry], limit: GitRecordReader.fileLimit, into: [UInt8]()) {
+      bytes, _, content in
       bytes = try content.map { Array($0) }.get()
       return true
     }

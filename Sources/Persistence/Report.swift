@@ -73,7 +73,8 @@ package enum Report {
       "provenance": difference.provenance.map { provenance in
         object([
           "commit": .string(provenance.commit.description), "author": .string(provenance.author),
-          "time": string(Instant(microseconds: provenance.time.multipliedReportingOverflow(by: 1_000_000).partialValue)?.description),
+          "time": string(
+            Instant(microseconds: provenance.time.multipliedReportingOverflow(by: 1_000_000).partialValue)?.description),
         ])
       } ?? .null,
     ])

@@ -57,7 +57,8 @@ extension RowSet {
       guard columns[table.name]?.isSuperset(of: table.columns + ["id", "content_hash"]) == true else { continue }
       rows[kind] = try RowSet.rows(transaction, table: table, agent: agent)
       let commits = try transaction.query(
-        "SELECT DISTINCT source_commit FROM \(table.name) WHERE \(table.predicate(agent)) AND source_commit IS NOT NULL")
+        "SELECT DISTINCT source_commit FROM \(table.name) WHERE \(table.predicate(agent)) AND source_commit IS NOT NULL"
+      )
       for commit in commits {
         if let id = try ObjectID(bytes: commit.bytes(0)) { sourceCommits.insert(id) }
       }
@@ -74,7 +75,8 @@ extension RowSet {
     if columns["maven_checkpoint"]?.isSuperset(of: ["agent", "commit_id", "tree_id"]) == true,
       let row = try transaction.query(
         "SELECT commit_id, tree_id FROM maven_checkpoint WHERE agent = $1", [.text(agent.name)]
-      ).first {
+      ).first
+    {
       checkpoint = Checkpoint(
         commit: try row.optionalBytes(0).flatMap { ObjectID(bytes: $0) },
         tree: try row.optionalBytes(1).flatMap { ObjectID(bytes: $0) })

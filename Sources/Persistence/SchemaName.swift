@@ -6,7 +6,9 @@ package struct SchemaName: Hashable, Sendable, CustomStringConvertible {
   package init?(_ name: String) {
     let bytes = Array(name.utf8)
     guard let first = bytes.first, bytes.count <= 63, !name.hasPrefix("pg_") else { return nil }
-    func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_") }
+    func isLetter(_ byte: UInt8) -> Bool {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
+    }
     func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
     guard isLetter(first), bytes.allSatisfy({ isLetter($0) || isDigit($0) }) else { return nil }
     self.name = name

@@ -72,7 +72,8 @@ package struct Verification: Sendable {
         .invalidName, "the file holds no proof of `verify --json`", hint: "keep the output of verify --json as it is")
     }
     guard proof["agent"]?.text == survey.source.agent.name else {
-      throw PersistenceError(.invalidName, "the proof is of agent \(proof["agent"]?.text ?? "?"), not \(survey.source.agent)")
+      throw PersistenceError(
+        .invalidName, "the proof is of agent \(proof["agent"]?.text ?? "?"), not \(survey.source.agent)")
     }
     var sentences: [String] = []
     for kind in kinds {

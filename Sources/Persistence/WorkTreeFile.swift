@@ -1,5 +1,5 @@
-internal import Glibc
 package import Git
+internal import Glibc
 
 /// Writes single files below a working tree so that each final name holds exactly the old or the new bytes.
 ///

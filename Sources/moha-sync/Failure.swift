@@ -54,7 +54,8 @@ struct Failure {
         switch error.code {
         case .connectionFailed, .serverStarting:
           "nothing was changed; check that the server runs, and the URL that `moha-sync status` shows"
-        case .authenticationFailed: "nothing was changed; check the role and its password (DATABASE_URL, PGPASSWORD, ~/.pgpass)"
+        case .authenticationFailed:
+          "nothing was changed; check the role and its password (DATABASE_URL, PGPASSWORD, ~/.pgpass)"
         case .connectionLost, .commitOutcomeUnknown: "run again: a run is one transaction, so it is whole or absent"
         case .insufficientPrivilege: "nothing was changed; the role must own the tables, or be granted what it lacks"
         default: error.hint

@@ -2,7 +2,10 @@ import ArgumentParser
 
 /// Options that every command takes, before or after its name.
 struct GlobalOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The repository's working tree.", discussion: "Default: MAVEN_BASE_DIR, or upward from the current folder.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "The repository's working tree.", discussion: "Default: MAVEN_BASE_DIR, or upward from the current folder.",
+      valueName: "dir"))
   var root: String?
 
   @Option(help: ArgumentHelp("Whose records: the folder below .moha. (default: maven)", valueName: "name"))

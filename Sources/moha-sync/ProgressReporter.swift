@@ -47,4 +47,3 @@ final class ProgressReporter: Sendable {
     if state.withLock({ $0.hasBar }) { Output.writeError("\r\u{1b}[K") }
   }
 }
-

@@ -25,7 +25,8 @@ struct Settings: Sendable {
   /// Where discovery of the repository starts; nil for the current folder.
   static func root(_ options: GlobalOptions) -> String {
     let environment = ProcessInfo.processInfo.environment
-    let named = options.root ?? Settings.present(environment["MOHA_ROOT"]) ?? Settings.present(environment["MAVEN_BASE_DIR"])
+    let named =
+      options.root ?? Settings.present(environment["MOHA_ROOT"]) ?? Settings.present(environment["MAVEN_BASE_DIR"])
     return named ?? FileManager.default.currentDirectoryPath
   }
 
@@ -88,7 +89,9 @@ struct Settings: Sendable {
     if libpq.contains(where: { present(environment[$0]) != nil }) {
       return ConnectionSettings(parameters: present(environment["PGDATABASE"]).map { ["dbname": $0] } ?? [:])
     }
-    let names = ["host": "db.host", "port": "db.port", "dbname": "db.name", "user": "db.user", "password": "db.password"]
+    let names = [
+      "host": "db.host", "port": "db.port", "dbname": "db.name", "user": "db.user", "password": "db.password",
+    ]
     var parameters: [String: String] = [:]
     for (keyword, key) in names {
       if let value = present(config.string(forKey: ConfigKey(key), isSecret: keyword == "password")) {
@@ -106,7 +109,8 @@ struct Settings: Sendable {
       guard let text = present(config.string(forKey: key)) else { return current }
       guard let choice = Choice(rawValue: text) else {
         throw CommandFailure(
-          code: "configuration", message: "\(key) is \(text), and can be \(choices.map(\.rawValue).joined(separator: " or "))",
+          code: "configuration",
+          message: "\(key) is \(text), and can be \(choices.map(\.rawValue).joined(separator: " or "))",
           status: .usage)
       }
       return choice
@@ -151,7 +155,8 @@ struct Settings: Sendable {
     if let url = present(config.string(forKey: "database.url", isSecret: true)) {
       let parameters = (try? ConnectionSettings(conninfo: url))?.parameters
       // What cannot be read may be a password that was not percent-encoded.
-      holdsSecret = holdsSecret || parameters == nil || parameters?["password"] != nil || parameters?["sslpassword"] != nil
+      holdsSecret =
+        holdsSecret || parameters == nil || parameters?["password"] != nil || parameters?["sslpassword"] != nil
     }
     if let url = present(config.string(forKey: "redis.url", isSecret: true)) {
       let settings = try? RedisSettings(url: url)

@@ -29,22 +29,26 @@ struct TextReport {
     text += table(["kind", "git", "rows", "unreadable", "content"], rows) + "\n"
     text += notes(survey) + differences(survey) + findings(survey)
     if let changes {
-      text += changes.isEmpty ? "Same as the proof.\n" : "Changed since the proof:\n" + changes.map { "  \($0)\n" }.joined()
+      text +=
+        changes.isEmpty ? "Same as the proof.\n" : "Changed since the proof:\n" + changes.map { "  \($0)\n" }.joined()
     }
     let milliseconds = Int((verification.elapsed.seconds * 1_000).rounded())
     if verification.isInSync {
       text += "\(style.good("In sync."))  \(style.dim("schema \(survey.schemaVersion), \(milliseconds) ms"))\n"
     } else if survey.rowDifferences > 0 {
-      text += "\(style.bad("Not in sync:")) \(plural(survey.rowDifferences, "difference")). `moha-sync reconcile` repairs them.\n"
+      text +=
+        "\(style.bad("Not in sync:")) \(plural(survey.rowDifferences, "difference")). `moha-sync reconcile` repairs them.\n"
     } else {
-      text += "\(style.warning("Not in sync:")) some files cannot become records; every other record is in the database.\n"
+      text +=
+        "\(style.warning("Not in sync:")) some files cannot become records; every other record is in the database.\n"
     }
     return text
   }
 
   func plan(_ survey: Survey) -> String {
     var text = heading(survey) + notes(survey) + counts(survey.counts) + differences(survey) + findings(survey)
-    text += survey.repairable == 0
+    text +=
+      survey.repairable == 0
       ? "\(style.good("Nothing to repair."))\n"
       : "\(plural(survey.repairable, "difference")); nothing was changed. `moha-sync reconcile` repairs them.\n"
     return text
@@ -54,8 +58,11 @@ struct TextReport {
     let survey = outcome.survey
     var text = heading(survey) + notes(survey) + counts(survey.counts) + differences(survey) + findings(survey)
     let repaired = outcome.repaired.values.reduce(0, +)
-    if repaired == 0 && outcome.remaining == 0 { return text + "\(style.good("Nothing to repair.")) Run \(outcome.run.id)\n" }
-    text += "\(style.good("Repaired")) \(repaired), quarantined \(outcome.quarantined), remaining \(outcome.remaining). Run \(outcome.run.id)\n"
+    if repaired == 0 && outcome.remaining == 0 {
+      return text + "\(style.good("Nothing to repair.")) Run \(outcome.run.id)\n"
+    }
+    text +=
+      "\(style.good("Repaired")) \(repaired), quarantined \(outcome.quarantined), remaining \(outcome.remaining). Run \(outcome.run.id)\n"
     for line in outcome.schemaDriftLeft { text += "\(style.bad("left")) the database lacks \(line)\n" }
     if outcome.repaired[.counterDrift, default: 0] > 0 {
       text += "identity.json was corrected in the working tree; commit it.\n"
@@ -78,7 +85,8 @@ struct TextReport {
     }
     let total = survey.git.records.count
     let seconds = max(outcome.elapsed.seconds, 0.001)
-    text += "\(style.good("Restored")) \(plural(total, "record")) in \(decimal(seconds)) s (\(Int(Double(total) / seconds))/s), quarantined \(outcome.quarantined).\n"
+    text +=
+      "\(style.good("Restored")) \(plural(total, "record")) in \(decimal(seconds)) s (\(Int(Double(total) / seconds))/s), quarantined \(outcome.quarantined).\n"
     if outcome.remaining > 0 { text += "\(style.bad("Left:")) \(plural(outcome.remaining, "difference")).\n" }
     return text
   }
@@ -88,7 +96,8 @@ struct TextReport {
     for step in steps {
       let time = Instant(microseconds: step.commit.author.time.multipliedReportingOverflow(by: 1_000_000).partialValue)
       let title = step.commit.message.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
-      text += "\(style.bold(String(step.commit.id.description.prefix(10))))  \(time?.description ?? "")  \(printable(step.commit.author.name))  \(printable(title))\n"
+      text +=
+        "\(style.bold(String(step.commit.id.description.prefix(10))))  \(time?.description ?? "")  \(printable(step.commit.author.name))  \(printable(title))\n"
       for change in isVerbose ? step.changes : Array(step.changes.prefix(TextReport.screenful)) {
         let mark =
           switch change.action {
@@ -148,14 +157,17 @@ struct TextReport {
     for difference in shown {
       let bullet = isMarkdown ? "- " : ""
       let kind = difference.kind.map { "\($0.name) " } ?? ""
-      text += "\(bullet)\(style.bad(difference.class.code))  \(kind)\(printable(difference.key)): \(printable(difference.message))\n"
+      text +=
+        "\(bullet)\(style.bad(difference.class.code))  \(kind)\(printable(difference.key)): \(printable(difference.message))\n"
       for field in difference.fields where difference.class != .counterDrift {
         text += "    \(field.name): git \(value(field.git)), row \(value(field.row))\n"
       }
       if let provenance = difference.provenance {
         let time = Instant(microseconds: provenance.time.multipliedReportingOverflow(by: 1_000_000).partialValue)
-        text += style.dim(
-          "    last touched in \(provenance.commit.description.prefix(10)) by \(printable(provenance.author)) at \(time?.description ?? "?")") + "\n"
+        text +=
+          style.dim(
+            "    last touched in \(provenance.commit.description.prefix(10)) by \(printable(provenance.author)) at \(time?.description ?? "?")"
+          ) + "\n"
       }
     }
     let total = survey.counts.reduce(0) { $0 + ($1.key == .unbacked ? 0 : $1.value) }
@@ -177,7 +189,8 @@ struct TextReport {
         case .info: style.dim("info   ")
         }
       let line = finding.line.map { ":\($0)" } ?? ""
-      text += "\(isMarkdown ? "- " : "")\(word)  \(printable(finding.path.text))\(line)  \(finding.code): \(printable(finding.message))\n"
+      text +=
+        "\(isMarkdown ? "- " : "")\(word)  \(printable(finding.path.text))\(line)  \(finding.code): \(printable(finding.message))\n"
     }
     if relevant.count > shown.count { text += "… and \(relevant.count - shown.count) more findings (-v shows all)\n" }
     return text.isEmpty ? "" : text + "\n"

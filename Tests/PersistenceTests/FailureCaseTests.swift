@@ -32,7 +32,8 @@ internal import Testing
     let dump = try tree.dump()
     // Root reads what chmod forbids; a link in place of the folder cannot be entered by anybody.
     try ChildProcess.runChecked("mv", [tree.git.absolute(".moha/maven/decisions"), tree.git.absolute("elsewhere")])
-    try ChildProcess.runChecked("ln", ["-s", tree.git.absolute("elsewhere"), tree.git.absolute(".moha/maven/decisions")])
+    try ChildProcess.runChecked(
+      "ln", ["-s", tree.git.absolute("elsewhere"), tree.git.absolute(".moha/maven/decisions")])
     #expect(try await code { try await tree.run() } == .treeUnreadable)
     #expect(try tree.dump() == dump)
   }
@@ -45,7 +46,9 @@ internal import Testing
     try ChildProcess.runChecked("ln", ["-s", "/etc/hostname", file])
     let outcome = try await tree.run()
     #expect(outcome.survey.hasErrors && outcome.survey.counts[.orphaned] == 0)
-    #expect(try await tree.value("SELECT git_status FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(3))'") == "unreadable")
+    #expect(
+      try await tree.value("SELECT git_status FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(3))'")
+        == "unreadable")
     #expect(try await tree.run().survey.repairable == 0)
     try ChildProcess.runChecked("rm", [file])
     try tree.writeDecision(3)
@@ -55,7 +58,9 @@ internal import Testing
 
   @Test func anUnreadableLogEntryIsQuarantinedAndTheOthersSync() async throws {
     let tree = try await MavenTree.sample()
-    let bytes = Array(MavenTree.log(entries: 1...2).utf8) + Array("## [2026-02-01T11:00:00+00:00] NOTE\n\nbad ".utf8) + [0xFF] + Array(" byte\n\n---\n\n".utf8) + Array(MavenTree.entry(5).utf8)
+    let bytes =
+      Array(MavenTree.log(entries: 1...2).utf8) + Array("## [2026-02-01T11:00:00+00:00] NOTE\n\nbad ".utf8) + [0xFF]
+      + Array(" byte\n\n---\n\n".utf8) + Array(MavenTree.entry(5).utf8)
     try tree.git.write(Array(".moha/maven/session_log.md".utf8), bytes)
     try tree.git.commit("bad entry")
     let outcome = try await tree.run("sync")
@@ -71,7 +76,9 @@ internal import Testing
     let tree = try await MavenTree.sample()
     try await tree.run("sync")
     let dump = try tree.dump()
-    for folder in ["decisions", "milestones"] { try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven/\(folder)")]) }
+    for folder in ["decisions", "milestones"] {
+      try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven/\(folder)")])
+    }
     try tree.git.commit("all gone")
     #expect(try await code { try await tree.run() } == .massRemoval)
     #expect(try await code { try await tree.run("sync") } == .massRemoval)
@@ -79,13 +86,17 @@ internal import Testing
     #expect(try tree.dump() == dump)
     let outcome = try await tree.run(allowing: 9)
     #expect(outcome.quarantined == 9)
-    #expect(try await tree.value("SELECT count(*) FROM maven_quarantine WHERE reason = 'orphaned' AND row_data IS NOT NULL") == "9")
+    #expect(
+      try await tree.value("SELECT count(*) FROM maven_quarantine WHERE reason = 'orphaned' AND row_data IS NOT NULL")
+        == "9")
     #expect(try await tree.verification().isInSync)
   }
 
   @Test func case7AnIgnoreRuleThatHidesHalfOfManyRecordsIsRefusedAndASmallDeletionIsNot() async throws {
     let tree = try await MavenTree()
-    for index in 1...49 { try tree.write("decisions/decision_20260201_0900\(10 + index).md", MavenTree.decision(index)) }
+    for index in 1...49 {
+      try tree.write("decisions/decision_20260201_0900\(10 + index).md", MavenTree.decision(index))
+    }
     try tree.git.commit("many")
     try await tree.run("sync")
     for index in 1...21 { try tree.git.remove(".moha/maven/decisions/decision_20260201_0900\(10 + index).md") }
@@ -103,7 +114,9 @@ internal import Testing
     try tree.write("identity.json", "{}")
     try tree.git.commit("three")
     try await tree.run("sync")
-    for folder in ["decisions", "milestones"] { try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven/\(folder)")]) }
+    for folder in ["decisions", "milestones"] {
+      try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven/\(folder)")])
+    }
     #expect(try await code { try await tree.run() } == .massRemoval)
     #expect(try await tree.value("SELECT count(*) FROM maven_decisions") == "2")
   }
@@ -122,7 +135,8 @@ internal import Testing
     #expect(survey.counts[.orphaned] == 1 && survey.counts[.unbacked] == 2)
     try await tree.run()
     #expect(try await tree.value("SELECT row_data -> 'market_context' ->> 'vix' FROM maven_quarantine") == "17")
-    #expect(try await tree.value("SELECT (SELECT count(*) FROM maven_trades) + (SELECT count(*) FROM maven_insights)") == "2")
+    #expect(
+      try await tree.value("SELECT (SELECT count(*) FROM maven_trades) + (SELECT count(*) FROM maven_insights)") == "2")
     #expect(try await tree.verification().isInSync)
   }
 
@@ -138,19 +152,25 @@ internal import Testing
     try maven.git.remove(".moha/atlas/decisions/\(MavenTree.decisionName(1))")
     try await other.run()
     try await maven.run()
-    #expect(try await maven.value("SELECT count(*) || ' ' || count(*) FILTER (WHERE agent = 'maven') FROM maven_decisions") == "11 6")
+    #expect(
+      try await maven.value("SELECT count(*) || ' ' || count(*) FILTER (WHERE agent = 'maven') FROM maven_decisions")
+        == "11 6")
     #expect(try await maven.verification().isInSync)
     #expect(try await other.verification().isInSync)
   }
 
   @Test func case12OffsetsAndTimeZonesAreTheSameInstant() async throws {
     let tree = try await MavenTree()
-    let spellings = ["2026-03-08T03:30:00-04:00", "2026-03-08T07:30:00Z", "2026-03-08 07:30:00", "2026-03-08T09:00:00.000+01:30", "2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00", "2099-01-01T00:00:00Z"]
+    let spellings = [
+      "2026-03-08T03:30:00-04:00", "2026-03-08T07:30:00Z", "2026-03-08 07:30:00", "2026-03-08T09:00:00.000+01:30",
+      "2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00", "2099-01-01T00:00:00Z",
+    ]
     for (index, spelling) in spellings.enumerated() {
       try tree.write("decisions/decision_20260308_07300\(index).md", MavenTree.decision(index, timestamp: spelling))
     }
     try tree.git.commit("times")
-    try await tree.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''America/New_York''', current_database()); END $$")
+    try await tree.sql(
+      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''America/New_York''', current_database()); END $$")
     try await tree.run("sync")
     #expect(try await tree.value("SELECT count(DISTINCT decided_at) FROM maven_decisions") == "4")
     #expect(try await tree.run().survey.repairable == 0)
@@ -166,7 +186,12 @@ internal import Testing
     let file = tree.git.absolute(".moha/maven/decisions/\(MavenTree.decisionName(3))")
     try ChildProcess.runChecked("touch", [file])
     #expect(try await tree.survey().repairable == 0)
-    try ChildProcess.runChecked("sh", ["-c", "cp -p '\(file)' /tmp/moha-case13-$$ && sed -i 's/Momentum/momentum/' '\(file)' && touch -r /tmp/moha-case13-$$ '\(file)' && rm /tmp/moha-case13-$$"])
+    try ChildProcess.runChecked(
+      "sh",
+      [
+        "-c",
+        "cp -p '\(file)' /tmp/moha-case13-$$ && sed -i 's/Momentum/momentum/' '\(file)' && touch -r /tmp/moha-case13-$$ '\(file)' && rm /tmp/moha-case13-$$",
+      ])
     let survey = try await tree.survey()
     #expect(survey.counts[.stale] == 1)
     #expect(survey.differences.first?.fields.contains { $0.name == "reasoning" } == true)
@@ -174,7 +199,8 @@ internal import Testing
 
   @Test func case15NullAndEmptyDifferAndNullEqualsNull() async throws {
     let tree = try await MavenTree()
-    try tree.write("decisions/decision_20260201_000001.md", MavenTree.decision(1).replacing("**Asset:** BTC\n", with: ""))
+    try tree.write(
+      "decisions/decision_20260201_000001.md", MavenTree.decision(1).replacing("**Asset:** BTC\n", with: ""))
     try tree.git.commit("no asset")
     try await tree.run("sync")
     #expect(try await tree.value("SELECT asset IS NULL FROM maven_decisions") == "t")
@@ -217,7 +243,9 @@ internal import Testing
     #expect(verification.survey.git.findings.contains { $0.severity == .error && $0.path.text == file })
     let connection = try await tree.database.connect()
     #expect(try await connection.query("SELECT raw_bytes FROM maven_quarantine").first?.bytes(0) == bytes)
-    #expect(try tree.fileDigests().split(separator: "\n").filter { !$0.contains("moha-sync/run.flock") } == files.split(separator: "\n").filter { !$0.contains("moha-sync.lock") })
+    #expect(
+      try tree.fileDigests().split(separator: "\n").filter { !$0.contains("moha-sync/run.flock") }
+        == files.split(separator: "\n").filter { !$0.contains("moha-sync.lock") })
 
     // No retry loop: a second run adds nothing. Mended, the record arrives and the quarantine is resolved.
     #expect(try await tree.run().quarantined == 0)
@@ -234,7 +262,10 @@ internal import Testing
     try tree.write("decisions/\(MavenTree.decisionName(4))", "cut")
     let outcome = try await tree.run()
     #expect(outcome.remaining == 0)
-    #expect(try await tree.value("SELECT git_status || ' ' || action FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(4))'") == "unreadable Bought 4 BTC")
+    #expect(
+      try await tree.value(
+        "SELECT git_status || ' ' || action FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(4))'")
+        == "unreadable Bought 4 BTC")
     let decisions = try #require(try await tree.verification().kinds.first)
     #expect((decisions.git, decisions.rows, decisions.findings) == (6, 5, 1))
     try tree.writeDecision(4)
@@ -250,7 +281,9 @@ internal import Testing
     let decomposed = Array(".moha/maven/milestones/2026-01-01-cafe\u{301}.md".utf8)
     try tree.git.write(composed, Array("# Milestone: One\n\n**Date:** 2026-01-01\n".utf8))
     try tree.git.write(decomposed, Array("# Milestone: Two\n\n**Date:** 2026-01-01\n".utf8))
-    try tree.git.write(Array(".moha/maven/milestones/bad-".utf8) + [0xFF] + Array(".md".utf8), Array("# Milestone: Three\n\n**Date:** 2026-01-02\n".utf8))
+    try tree.git.write(
+      Array(".moha/maven/milestones/bad-".utf8) + [0xFF] + Array(".md".utf8),
+      Array("# Milestone: Three\n\n**Date:** 2026-01-02\n".utf8))
     try tree.git.commit("odd bytes")
     let outcome = try await tree.run("sync")
     #expect(try await tree.value("SELECT count(*) FROM maven_milestones") == "3")
@@ -320,7 +353,8 @@ internal import Testing
     let tree = try await MavenTree.sample()
     try await tree.run("sync")
     let holder = try await tree.database.connect()
-    try await AdvisoryLock(.moha(.reconcile, scope: "public/maven"), on: holder).withLock(timeout: .zero) { () async throws in
+    try await AdvisoryLock(.moha(.reconcile, scope: "public/maven"), on: holder).withLock(timeout: .zero) {
+      () async throws in
       let refused = try await code { try await tree.run() }
       #expect(refused == .locked)
     }
@@ -338,7 +372,8 @@ internal import Testing
     try tree.write("decisions/decision_20260203_100000.md", MavenTree.decision(3, timestamp: "2026-02-03T10:00:00Z"))
     try tree.write(
       "session_log.md",
-      "# Log\n\n## [2026-01-05T10:00:00+00:00] GIT_SYNC\n\nSynced three files\n\n**Metadata:** {\"files\": 3}\n\n---\n\n## [2026-01-06T10:00:00+00:00] NOTE\n\nRemember the funding rate\n\n---\n")
+      "# Log\n\n## [2026-01-05T10:00:00+00:00] GIT_SYNC\n\nSynced three files\n\n**Metadata:** {\"files\": 3}\n\n---\n\n## [2026-01-06T10:00:00+00:00] NOTE\n\nRemember the funding rate\n\n---\n"
+    )
     try tree.git.commit("tree")
     let outcome = try await tree.run("sync")
     #expect(outcome.survey.counts[.orphaned] == 0)
@@ -364,9 +399,13 @@ internal import Testing
         case 2: try tree.write("decisions/\(MavenTree.decisionName(index))", "broken \(index)")
         case 3: try tree.write("session_log.md", MavenTree.log(entries: index...(index + 2)))
         case 4: try tree.git.commit("step")
-        case 5: try? await tree.sql("UPDATE maven_decisions SET reasoning = 'r\(index)' WHERE git_filename = '\(MavenTree.decisionName(index))'")
+        case 5:
+          try? await tree.sql(
+            "UPDATE maven_decisions SET reasoning = 'r\(index)' WHERE git_filename = '\(MavenTree.decisionName(index))'"
+          )
         case 6: try? await tree.sql("DELETE FROM maven_memory WHERE id % 3 = \(index % 3)")
-        default: try? await tree.sql("INSERT INTO maven_memory (event_type, description) VALUES ('NOTE', 'bot \(index)')")
+        default:
+          try? await tree.sql("INSERT INTO maven_memory (event_type, description) VALUES ('NOTE', 'bot \(index)')")
         }
       }
       let outcome = try await tree.run(allowing: 1_000)

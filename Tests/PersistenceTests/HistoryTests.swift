@@ -10,12 +10,15 @@ internal import Testing
     let first = try tree.git.git("rev-parse", "HEAD")
     try tree.write(
       "session_log.md",
-      "# Log\n\n## Archive: Day 1 (2026-02-01) - Start\n\n- **NOTE** [10:00Z]: three notes\n\n---\n\n" + MavenTree.entry(4))
+      "# Log\n\n## Archive: Day 1 (2026-02-01) - Start\n\n- **NOTE** [10:00Z]: three notes\n\n---\n\n"
+        + MavenTree.entry(4))
     try tree.git.commit("compacted")
     try await tree.run("sync")
     #expect(try await tree.value("SELECT count(*) FROM maven_memory") == "5")
     #expect(try await tree.value("SELECT count(*) FROM maven_memory WHERE git_status = 'archived'") == "3")
-    #expect(try await tree.value("SELECT DISTINCT encode(archived_commit, 'hex') FROM maven_memory WHERE git_status = 'archived'") == first)
+    #expect(
+      try await tree.value(
+        "SELECT DISTINCT encode(archived_commit, 'hex') FROM maven_memory WHERE git_status = 'archived'") == first)
     let verification = try await tree.verification()
     #expect(verification.isInSync)
     #expect(verification.kinds.last?.git == 5)
@@ -54,7 +57,9 @@ internal import Testing
       try tree.git.commit("appended")
     }
     try await tree.run("sync")
-    #expect(try await tree.value("SELECT count(*) || ' ' || count(*) FILTER (WHERE git_status = 'archived') FROM maven_memory") == "8 0")
+    #expect(
+      try await tree.value(
+        "SELECT count(*) || ' ' || count(*) FILTER (WHERE git_status = 'archived') FROM maven_memory") == "8 0")
   }
 
   @Test func aMergedBranchGivesItsEntriesTooThoughTheMergeDroppedThem() async throws {
@@ -68,7 +73,8 @@ internal import Testing
     tree.git.setDate()
     try tree.git.git("merge", "-q", "-s", "ours", "-m", "merge", "side")
     try await tree.run("sync")
-    #expect(try await tree.value("SELECT git_status FROM maven_memory WHERE description = 'Event number 9.'") == "archived")
+    #expect(
+      try await tree.value("SELECT git_status FROM maven_memory WHERE description = 'Event number 9.'") == "archived")
     #expect(try await tree.verification().isInSync)
   }
 
@@ -80,7 +86,10 @@ internal import Testing
     #expect(try await tree.value("SELECT count(*) FROM maven_decisions") == "5")
     let outcome = try await tree.run("sync", restoringDeletedFiles: true)
     #expect(outcome.inserted == [.decision: 1])
-    #expect(try await tree.value("SELECT git_status || ' ' || (archived_commit IS NOT NULL) FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(2))'") == "archived true")
+    #expect(
+      try await tree.value(
+        "SELECT git_status || ' ' || (archived_commit IS NOT NULL) FROM maven_decisions WHERE git_filename = '\(MavenTree.decisionName(2))'"
+      ) == "archived true")
     #expect(try await tree.verification().isInSync)
     #expect(try await tree.run().survey.rowDifferences == 0)
     // Brought back in git, it is current again.
@@ -100,7 +109,10 @@ internal import Testing
     let steps = try await history.steps(from: first, to: "HEAD", limit: 10)
     #expect(steps.map(\.commit.id.description) == [second])
     let changes = try #require(steps.first?.changes)
-    #expect(changes.contains { $0.action == .changed && $0.key == MavenTree.decisionName(1) && $0.fields.map(\.name) == ["confidence"] })
+    #expect(
+      changes.contains {
+        $0.action == .changed && $0.key == MavenTree.decisionName(1) && $0.fields.map(\.name) == ["confidence"]
+      })
     #expect(changes.contains { $0.action == .added && $0.key == MavenTree.decisionName(7) })
     #expect(changes.filter { $0.kind == "memory" }.map(\.action) == [.added, .removed])
     #expect(try await history.steps(from: nil, to: "HEAD", limit: 10).count == 2)
@@ -116,6 +128,7 @@ internal import Testing
     try await tree.run()
     #expect(try await tree.value("SELECT string_agg(event_key, ',' ORDER BY event_key) FROM maven_memory") == keys)
     #expect(try await tree.value("SELECT count(*) FROM maven_memory WHERE git_status <> 'current'") == "0")
-    #expect(try await tree.value("SELECT count(*) FROM maven_memory WHERE git_path LIKE '%session_log/2026-02.md'") == "2")
+    #expect(
+      try await tree.value("SELECT count(*) FROM maven_memory WHERE git_path LIKE '%session_log/2026-02.md'") == "2")
   }
 }

@@ -1,8 +1,9 @@
 internal import Git
-@testable internal import Persistence
 internal import Postgres
 internal import Records
 internal import TestSupport
+
+@testable internal import Persistence
 
 /// A repository with an agent's tree, and an empty database of its own.
 final class MavenTree {
@@ -38,7 +39,9 @@ final class MavenTree {
   static func decisionName(_ index: Int) -> String { "decision_20260201_0800\(10 + index).md" }
 
   func writeDecision(_ index: Int, confidence: String = "80.0%", reasoning: String = "Momentum above support") throws {
-    try write("decisions/\(MavenTree.decisionName(index))", MavenTree.decision(index, confidence: confidence, reasoning: reasoning))
+    try write(
+      "decisions/\(MavenTree.decisionName(index))",
+      MavenTree.decision(index, confidence: confidence, reasoning: reasoning))
   }
 
   static func decision(
@@ -160,8 +163,10 @@ final class MavenTree {
   func dump() throws -> String {
     let output = try ChildProcess.runChecked("pg_dump", ["--dbname", database.url])
     // Newer versions wrap the dump in a random token.
-    return output.stdoutText.split(separator: "\n").filter { !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict") }
-      .joined(separator: "\n")
+    return output.stdoutText.split(separator: "\n").filter {
+      !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict")
+    }
+    .joined(separator: "\n")
   }
 
   /// Names and digests of all files of the repository, the git folder included.

@@ -26,7 +26,9 @@ internal import Testing
 
   @Test func theProgramHoldsTheFilesOfTheMigrationsFolder() throws {
     let folder = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/migrations"
-    let names = try ChildProcess.runChecked("ls", [folder]).stdoutText.split(separator: "\n").filter { $0.hasSuffix(".sql") }
+    let names = try ChildProcess.runChecked("ls", [folder]).stdoutText.split(separator: "\n").filter {
+      $0.hasSuffix(".sql")
+    }
     #expect(names.map(String.init) == Migration.all.map(\.name))
     for migration in Migration.all {
       #expect(try ChildProcess.runChecked("cat", ["\(folder)/\(migration.name)"]).stdoutText == migration.sql)
@@ -59,11 +61,18 @@ internal import Testing
     _ = try await migrator.migrate(connection)
 
     try await tree.sql("INSERT INTO maven_migrations VALUES (99, '0099_later.sql', 'x')")
-    await #expect { _ = try await migrator.migrate(connection) } throws: { ($0 as? PersistenceError)?.code == .schemaNewer }
-    try await tree.sql("DELETE FROM maven_migrations WHERE version = 99; DELETE FROM maven_migrations WHERE version = 2")
-    await #expect { _ = try await migrator.migrate(connection) } throws: { ($0 as? PersistenceError)?.code == .migrationOutOfOrder }
+    await #expect { _ = try await migrator.migrate(connection) } throws: {
+      ($0 as? PersistenceError)?.code == .schemaNewer
+    }
+    try await tree.sql(
+      "DELETE FROM maven_migrations WHERE version = 99; DELETE FROM maven_migrations WHERE version = 2")
+    await #expect { _ = try await migrator.migrate(connection) } throws: {
+      ($0 as? PersistenceError)?.code == .migrationOutOfOrder
+    }
     try await tree.sql("DELETE FROM maven_migrations WHERE version = 3; UPDATE maven_migrations SET sha256 = 'x'")
-    await #expect { _ = try await migrator.migrate(connection) } throws: { ($0 as? PersistenceError)?.code == .migrationEdited }
+    await #expect { _ = try await migrator.migrate(connection) } throws: {
+      ($0 as? PersistenceError)?.code == .migrationEdited
+    }
   }
 
   @Test func anOlderDatabaseIsAdoptedWithEveryRowAndEveryQuery() async throws {
@@ -74,10 +83,17 @@ internal import Testing
       "maven_memory": 3, "maven_conversations": 1,
     ]
     let connection = try await tree.database.connect()
-    let before = try await tree.value("SELECT string_agg(md5(d::text), ',' ORDER BY id) FROM (SELECT id, git_filename, confidence, risk_level, decided_at, created_at FROM maven_decisions) d")
+    let before = try await tree.value(
+      "SELECT string_agg(md5(d::text), ',' ORDER BY id) FROM (SELECT id, git_filename, confidence, risk_level, decided_at, created_at FROM maven_decisions) d"
+    )
     _ = try await Migrator(schema: .public).migrate(connection)
-    for (table, count) in tables { #expect(try await tree.value("SELECT count(*) FROM \(table)") == String(count), "\(table)") }
-    #expect(try await tree.value("SELECT string_agg(md5(d::text), ',' ORDER BY id) FROM (SELECT id, git_filename, confidence, risk_level, decided_at, created_at FROM maven_decisions) d") == before)
+    for (table, count) in tables {
+      #expect(try await tree.value("SELECT count(*) FROM \(table)") == String(count), "\(table)")
+    }
+    #expect(
+      try await tree.value(
+        "SELECT string_agg(md5(d::text), ',' ORDER BY id) FROM (SELECT id, git_filename, confidence, risk_level, decided_at, created_at FROM maven_decisions) d"
+      ) == before)
     #expect(try await Migrator(schema: .public).drift(connection) == [])
 
     // What people and bots ask.
@@ -85,14 +101,20 @@ internal import Testing
     #expect(try await tree.value("SELECT win_rate_pct FROM maven_performance_metrics") == "75.00")
     #expect(try await tree.value("SELECT total_value FROM maven_get_current_portfolio()") == "1100.00")
     #expect(try await tree.value("SELECT asset || ' ' || win_rate FROM maven_win_rate_by_asset()") == "BTC 100.00")
-    #expect(try await tree.value("SELECT total_pnl || ' ' || outcome FROM maven_decision_performance(36500) WHERE decision_id = 1") == "117.25 profitable")
+    #expect(
+      try await tree.value(
+        "SELECT total_pnl || ' ' || outcome FROM maven_decision_performance(36500) WHERE decision_id = 1")
+        == "117.25 profitable")
     #expect(try await tree.value("SELECT confidence FROM confident_decisions WHERE id = 1") == "98.13")
     #expect(try await tree.value("SELECT git_filename FROM confident_low_risk") == "decision_20260201_080000.md")
     #expect(try await tree.value("SELECT has_table_privilege('pg_monitor', 'confident_decisions', 'SELECT')") == "t")
-    #expect(try await tree.value("SELECT matched_phrase FROM maven_extract_key_moments('conv-1', ARRAY['100%'])") == "100%")
+    #expect(
+      try await tree.value("SELECT matched_phrase FROM maven_extract_key_moments('conv-1', ARRAY['100%'])") == "100%")
     #expect(try await tree.value("SELECT count(*) FROM maven_extract_key_moments('conv-1', ARRAY['100_'])") == "0")
     #expect(try await tree.value("SELECT thinking_blocks FROM maven_conversation_stats('conv-1')") == "1")
-    #expect(try await tree.value("SELECT count(*) FROM maven_memory WHERE search_vector @@ to_tsquery('english', 'funding')") == "2")
+    #expect(
+      try await tree.value("SELECT count(*) FROM maven_memory WHERE search_vector @@ to_tsquery('english', 'funding')")
+        == "2")
 
     // What bots write, under the old names too.
     try await tree.sql(
@@ -106,7 +128,9 @@ internal import Testing
         VALUES ('decision_20260209_080000.md', 'x', 'y', 'z', 98.125, 'HIGH', now());
       UPDATE maven_trades SET close_reason = 'target' WHERE id = 1;
       """)
-    #expect(try await tree.value("SELECT margin_utilization_pct FROM maven_portfolio_snapshots ORDER BY id DESC LIMIT 1") == "500000.00")
+    #expect(
+      try await tree.value("SELECT margin_utilization_pct FROM maven_portfolio_snapshots ORDER BY id DESC LIMIT 1")
+        == "500000.00")
     #expect(try await tree.value("SELECT executed FROM maven_decisions WHERE id = 1") == "t")
     #expect(try await tree.value("SELECT confidence FROM maven_decisions WHERE risk_level = 'HIGH'") == "98.125")
 

@@ -41,7 +41,10 @@ internal import Testing
       .orphaned, 1, 1
     ),
     ("INSERT INTO maven_memory (event_type, description) VALUES ('NOTE', 'never logged')", .orphaned, 1, 1),
-    ("INSERT INTO maven_memory (event_type, description) SELECT event_type, description FROM maven_memory LIMIT 1", .duplicate, 1, 1),
+    (
+      "INSERT INTO maven_memory (event_type, description) SELECT event_type, description FROM maven_memory LIMIT 1",
+      .duplicate, 1, 1
+    ),
   ]
 
   @Test(arguments: edits.indices)
@@ -64,7 +67,9 @@ internal import Testing
     #expect(outcome.remaining == 0)
     #expect(outcome.quarantined == edit.quarantined, "\(edit.sql)")
     #expect(outcome.repaired[edit.class] == edit.count)
-    #expect(try await tree.value("SELECT count(*) FROM maven_quarantine WHERE row_data IS NOT NULL") == String(edit.quarantined))
+    #expect(
+      try await tree.value("SELECT count(*) FROM maven_quarantine WHERE row_data IS NOT NULL")
+        == String(edit.quarantined))
     #expect(try await tree.verification().isInSync)
 
     let dump = try tree.dump()
@@ -130,11 +135,20 @@ internal import Testing
     let (adopted, proof) = try await adoption.adopt(entries.map(\.id).sorted())
     #expect(adopted.map(\.path) == [".moha/maven/decisions/decision_20260301_120000.md", ".moha/maven/session_log.md"])
     #expect(proof.remaining == 0)
-    #expect(try await tree.value("SELECT d.reasoning FROM maven_trades t JOIN maven_decisions d ON d.id = t.decision_id") == "A bot wrote this")
-    #expect(try await tree.value("SELECT description FROM maven_memory WHERE description LIKE 'Two%'") == "Two lines\n---\nand a rule")
-    #expect(try await tree.value("SELECT confidence || risk_level FROM maven_decisions WHERE git_filename = 'decision_20260301_120000.md'") == "61.5high")
+    #expect(
+      try await tree.value("SELECT d.reasoning FROM maven_trades t JOIN maven_decisions d ON d.id = t.decision_id")
+        == "A bot wrote this")
+    #expect(
+      try await tree.value("SELECT description FROM maven_memory WHERE description LIKE 'Two%'")
+        == "Two lines\n---\nand a rule")
+    #expect(
+      try await tree.value(
+        "SELECT confidence || risk_level FROM maven_decisions WHERE git_filename = 'decision_20260301_120000.md'")
+        == "61.5high")
     #expect(try await tree.verification().isInSync)
-    await #expect { _ = try await adoption.adopt([entries[0].id]) } throws: { ($0 as? PersistenceError)?.code == .notFound }
+    await #expect { _ = try await adoption.adopt([entries[0].id]) } throws: {
+      ($0 as? PersistenceError)?.code == .notFound
+    }
   }
 
   @Test func aDroppedDatabaseIsADifferenceAndComesBack() async throws {
@@ -193,7 +207,8 @@ internal import Testing
 
   @Test func counterDriftIsReportedAndTheMinimalEditChangesOnlyTheValue() async throws {
     let tree = try await MavenTree.sample()
-    let identity = "{\"name\":\"M\\u00e9\",  \"total_decisions\" :2,\n\t\"performance_tracking\": {\"total_decisions\": 0, \"x\": 1.50}}"
+    let identity =
+      "{\"name\":\"M\\u00e9\",  \"total_decisions\" :2,\n\t\"performance_tracking\": {\"total_decisions\": 0, \"x\": 1.50}}"
     try tree.write("identity.json", identity)
     try tree.git.commit("identity")
     let synced = try await tree.run("sync")
@@ -205,7 +220,10 @@ internal import Testing
     let outcome = try await tree.run()
     #expect(outcome.repaired[.counterDrift] == 2 && outcome.remaining == 0)
     let written = try ChildProcess.runChecked("cat", [tree.git.absolute(".moha/maven/identity.json")]).stdoutText
-    #expect(written == "{\"name\":\"M\\u00e9\",  \"total_decisions\" :6,\n\t\"performance_tracking\": {\"total_decisions\": 6, \"x\": 1.50}}")
+    #expect(
+      written
+        == "{\"name\":\"M\\u00e9\",  \"total_decisions\" :6,\n\t\"performance_tracking\": {\"total_decisions\": 6, \"x\": 1.50}}"
+    )
     #expect(try await tree.run().survey.repairable == 0)
   }
 
@@ -261,7 +279,11 @@ internal import Testing
       let second = String(100_000 + index).dropFirst()
       try tree.write(
         "decisions/decision_20260201_\(second)_\(index).md",
-        MavenTree.decision(index, timestamp: "2026-02-01T10:\(String(100 + index / 60 % 60).dropFirst()):\(String(100 + index % 60).dropFirst()).\(index)+00:00"))
+        MavenTree.decision(
+          index,
+          timestamp:
+            "2026-02-01T10:\(String(100 + index / 60 % 60).dropFirst()):\(String(100 + index % 60).dropFirst()).\(index)+00:00"
+        ))
     }
     try tree.git.commit("many")
     let outcome = try await tree.run("sync")

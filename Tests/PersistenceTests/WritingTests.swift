@@ -1,16 +1,18 @@
 internal import Git
-@testable internal import Persistence
 internal import Postgres
 internal import Records
 internal import TestSupport
 internal import Testing
+
+@testable internal import Persistence
 
 @Suite struct WritingTests {
   private static let noon = Instant("2026-03-01T12:00:00.250000+00:00")
 
   private func decision(_ text: String = "Bought", key: String? = nil) -> JSONValue {
     var json: [JSONValue.Member] = [
-      .init("decision_type", "buy"), .init("asset", "BTC"), .init("action", .string(text)), .init("reasoning", "Because"),
+      .init("decision_type", "buy"), .init("asset", "BTC"), .init("action", .string(text)),
+      .init("reasoning", "Because"),
       .init("confidence", 88), .init("risk_level", "LOW"), .init("metadata", ["price": 64_000]),
     ]
     if let key { json.append(.init("idempotency_key", .string(key))) }
@@ -175,7 +177,10 @@ internal import Testing
 
   @Test func thePeriodicPolicyLeavesTheCommitToTheJob() async throws {
     let tree = try await MavenTree.sample()
-    let written = try await writer(tree) { $0.commitPolicy = .periodic; $0.layout = .dated }.write(request(.decision, decision()))
+    let written = try await writer(tree) {
+      $0.commitPolicy = .periodic
+      $0.layout = .dated
+    }.write(request(.decision, decision()))
     #expect(written.commit == nil && written.path == ".moha/maven/decisions/2026/03/01/decision_20260301_120000.md")
     let commit = AutomaticCommit(repository: try tree.repository(), agent: tree.agent, settings: WriteSettings())
     #expect(try await commit.run(isDryRun: true).files.count == 2)
@@ -229,7 +234,9 @@ internal import Testing
     let tree = try await MavenTree.sample()
     try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven/decisions")])
     let commit = AutomaticCommit(repository: try tree.repository(), agent: tree.agent, settings: WriteSettings())
-    await #expect { _ = try await commit.run(isDryRun: false) } throws: { ($0 as? PersistenceError)?.code == .massRemoval }
+    await #expect { _ = try await commit.run(isDryRun: false) } throws: {
+      ($0 as? PersistenceError)?.code == .massRemoval
+    }
     #expect(try await commit.run(isDryRun: false, allowedRemovals: 6).files.count == 6)
     #expect(try tree.git.git("status", "--porcelain") == "")
   }
@@ -268,9 +275,13 @@ internal import Testing
     let folder = try TemporaryDirectory()
     let silent = try RunningProgram(
       "python3",
-      ["-c", "import socket,time\ns=socket.socket(socket.AF_UNIX)\ns.bind('\(folder.path)/.s.PGSQL.5432')\ns.listen(8)\nopen('\(folder.path)/ready','w')\ntime.sleep(30)"])
+      [
+        "-c",
+        "import socket,time\ns=socket.socket(socket.AF_UNIX)\ns.bind('\(folder.path)/.s.PGSQL.5432')\ns.listen(8)\nopen('\(folder.path)/ready','w')\ntime.sleep(30)",
+      ])
     while try ChildProcess.run("test", ["-e", "\(folder.path)/ready"]).status != 0 {}
-    let database = Database(settings: ConnectionSettings(parameters: ["host": folder.path, "dbname": "x", "user": "x"]))
+    let database = Database(
+      settings: ConnectionSettings(parameters: ["host": folder.path, "dbname": "x", "user": "x"]))
     let start = ContinuousClock.now
     let row = await RowProjection(database: database, agent: tree.agent).project(content)
     #expect(row.rowID == nil && row.error?.contains("did not answer") == true)
@@ -280,11 +291,23 @@ internal import Testing
   }
 
   @Test(arguments: [
-    (RecordRequest.Kind.decision, "{}", ["decision_type is missing", "action is missing", "confidence is missing", "risk_level is missing"]),
-    (.decision, #"{"decision_type":"x","action":"a","reasoning":"r","confidence":101,"risk_level":"extreme"}"#, ["confidence must be from 0 to 100", "risk_level must be one of"]),
-    (.decision, #"{"decision_type":"x","action":"a","reasoning":"r","confidence":"NaN","risk_level":"low","nope":1}"#, ["confidence must be a plain number", "nope is no argument"]),
+    (
+      RecordRequest.Kind.decision, "{}",
+      ["decision_type is missing", "action is missing", "confidence is missing", "risk_level is missing"]
+    ),
+    (
+      .decision, #"{"decision_type":"x","action":"a","reasoning":"r","confidence":101,"risk_level":"extreme"}"#,
+      ["confidence must be from 0 to 100", "risk_level must be one of"]
+    ),
+    (
+      .decision, #"{"decision_type":"x","action":"a","reasoning":"r","confidence":"NaN","risk_level":"low","nope":1}"#,
+      ["confidence must be a plain number", "nope is no argument"]
+    ),
     (.event, #"{"event_type":" ","content":"x"}"#, ["event_type is missing"]),
-    (.event, #"{"event_type":"a","event_type":"b","content":"x","metadata":[]}"#, ["event_type is given twice", "metadata must be an object"]),
+    (
+      .event, #"{"event_type":"a","event_type":"b","content":"x","metadata":[]}"#,
+      ["event_type is given twice", "metadata must be an object"]
+    ),
     (.milestone, "[]", ["must be a JSON object"]),
     (.identity, #"{"updates":[]}"#, ["updates must be an object"]),
   ])

@@ -118,14 +118,20 @@ package struct AutomaticCommit: Sendable {
     guard SafetyRails.isMass(removed, of: removed + recordCount) else { return }
     throw PersistenceError(
       .massRemoval, "refused: \(removed) record files are gone from the working tree. Nothing was committed",
-      hint: "check that the tree is whole; a removal that is meant has to be named by its number, \(removed), with --allow-removals")
+      hint:
+        "check that the tree is whole; a removal that is meant has to be named by its number, \(removed), with --allow-removals"
+    )
   }
 
   private func refusals(_ changes: [TreeChange], gate: SecretGate) async throws -> [Refused] {
     let entries = changes.compactMap { change in
-      change.new.flatMap { $0.mode.isBlob && $0.mode != .symlink ? SnapshotEntry(path: $0.path, id: $0.id, mode: $0.mode, size: nil, source: .workTree) : nil }
+      change.new.flatMap {
+        $0.mode.isBlob && $0.mode != .symlink
+          ? SnapshotEntry(path: $0.path, id: $0.id, mode: $0.mode, size: nil, source: .workTree) : nil
+      }
     }
-    return try await repository.read(entries, limit: GitRecordReader.logLimit, into: [Refused]()) { refused, index, content in
+    return try await repository.read(entries, limit: GitRecordReader.logLimit, into: [Refused]()) {
+      refused, index, content in
       guard case .success(let bytes) = content else { return true }
       for finding in gate.findings(Array(bytes)).prefix(1) {
         refused.append(
@@ -154,7 +160,8 @@ package struct AutomaticCommit: Sendable {
     func keys(_ entry: SnapshotEntry?) async throws -> Set<String> {
       guard let entry else { return [] }
       let path = RecordPath(entry.path.bytes)
-      return try await repository.read([entry], limit: GitRecordReader.logLimit, into: Set<String>()) { keys, _, content in
+      return try await repository.read([entry], limit: GitRecordReader.logLimit, into: Set<String>()) {
+        keys, _, content in
         if case .success(let bytes) = content {
           keys = Set(SessionLog.parse(Array(bytes), path: path).entries.map(\.recordKey))
         }

@@ -45,7 +45,9 @@ struct IdempotencyKeys {
     case .decision: try enter(RecordFile.decode(entry.content, role: .decision, path: path).record, at: entry.path)
     case .milestone: try enter(RecordFile.decode(entry.content, role: .milestone, path: path).record, at: entry.path)
     case .sessionLog:
-      for event in SessionLog.parse(entry.content, path: path).entries { try enter(.event(event.event), at: entry.path) }
+      for event in SessionLog.parse(entry.content, path: path).entries {
+        try enter(.event(event.event), at: entry.path)
+      }
     default: break
     }
   }

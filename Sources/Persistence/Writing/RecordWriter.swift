@@ -13,8 +13,6 @@ package struct RecordWriter: Sendable {
   package let repository: Repository
   package let agent: Agent
   package let settings: WriteSettings
-  /// The time of the record; a test passes its own.
-  package var now: @Sendable () -> Instant = Instant.now
 
   package init(repository: Repository, agent: Agent, settings: WriteSettings) {
     self.repository = repository
@@ -49,7 +47,8 @@ package struct RecordWriter: Sendable {
       repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
     let staged: WorkTreeWriter.Staged
     do {
-      let lock = try await FileLock.acquire("\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
+      let lock = try await FileLock.acquire(
+        "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
       defer { withExtendedLifetime(lock) {} }
       try await tree.recover()
       staged = try await tree.stage(request)

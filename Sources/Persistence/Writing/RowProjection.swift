@@ -43,7 +43,8 @@ package struct RowProjection: Sendable {
       throw PersistenceError(.notFound, "the database does not exist yet; `moha-sync sync` makes it")
     }
     let table = content.record.kind.storage
-    let values = content.record.row.values.map(\.parameter)
+    let values =
+      content.record.row.values.map(\.parameter)
       + RowProvenance(content.git, agent: agent).parameters(content.record)
     let places = (1...values.count).map { "$\($0)" }.joined(separator: ", ")
     let conflict = table.kind == .event ? "agent, event_key" : "git_filename"

@@ -43,10 +43,13 @@ struct WorkTreeWriter {
     case .identity(let updates, let isRebirth, _):
       let document = try merge(updates, isRebirth: isRebirth, into: identity.document)
       let entry = try replaceIdentity(identity, with: document)
-      if let key = request.key { try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil)) }
+      if let key = request.key {
+        try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil))
+      }
       return Staged(
         request: request, entries: [entry], path: identity.path, record: nil, bytes: document.bytes,
-        totalDecisions: document.value["total_decisions"]?.integer, rebirthCount: document.value["rebirth_count"]?.integer,
+        totalDecisions: document.value["total_decisions"]?.integer,
+        rebirthCount: document.value["rebirth_count"]?.integer,
         isRepeated: false, agent: agent)
     }
   }
@@ -81,16 +84,19 @@ struct WorkTreeWriter {
     let bytes = SessionLog.encode(event)
     try gate.check(bytes, path: nil)
     let file = WorkTreeFile(workTree: workTree, path: path)
-    let offset = try file.size() ?? {
-      let head = Array("# \(recorder) Session Log\n## Append-only event history\n\n---\n".utf8)
-      try file.create(with: head)
-      return head.count
-    }()
+    let offset =
+      try file.size()
+      ?? {
+        let head = Array("# \(recorder) Session Log\n## Append-only event history\n\n---\n".utf8)
+        try file.create(with: head)
+        return head.count
+      }()
     var entries = [try journal.add(.append(offset: offset), path: path, content: bytes)]
     try file.append(bytes, at: offset)
     let record = Record.event(event)
     if let key = request.key {
-      try keys.record(key, kind: request.kind, use: .init(path: path, recordKey: String(record.contentHash.description.prefix(32))))
+      try keys.record(
+        key, kind: request.kind, use: .init(path: path, recordKey: String(record.contentHash.description.prefix(32))))
     }
     var rebirths: Int?
     if event.type == "REBIRTH" {
@@ -124,7 +130,8 @@ struct WorkTreeWriter {
       return path
     }
     throw PersistenceError(
-      .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written", hint: "try again")
+      .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written",
+      hint: "try again")
   }
 
   private func repeated(_ request: RecordRequest, _ use: IdempotencyKeys.Use) async throws -> Staged {
@@ -137,7 +144,9 @@ struct WorkTreeWriter {
     case .decision, .milestone:
       record = RecordFile.decode(bytes, role: TreeLayout.role(of: path, agent: agent), path: path).record
     case .event:
-      record = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }.map { .event($0.event) }
+      record = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }.map {
+        .event($0.event)
+      }
     case .identity: break
     }
     let identity = try await identityFile()
@@ -245,7 +254,8 @@ struct WorkTreeWriter {
       case .replace: break
       }
     }
-    if countsChanged, try WorkTreeFile(workTree: workTree, path: GitPath(TreeLayout.identity(of: agent).bytes)).exists() {
+    if countsChanged, try WorkTreeFile(workTree: workTree, path: GitPath(TreeLayout.identity(of: agent).bytes)).exists()
+    {
       let identity = try await identityFile()
       let count = try await decisionCount()
       let file = IdentityFile.parse(identity.document.bytes, path: RecordPath(identity.path.bytes))
@@ -273,7 +283,8 @@ extension WorkTreeWriter.Staged {
         : RecordKey(fileName: Array(path.lastComponent), agent: agent)
       let git = GitRecord(
         kind: record.kind, key: key, path: path, objectID: .blob(bytes), contentHash: record.contentHash,
-        content: .file(SnapshotEntry(path: path, id: .blob(bytes), mode: .regular, size: Int64(bytes.count), source: .workTree)),
+        content: .file(
+          SnapshotEntry(path: path, id: .blob(bytes), mode: .regular, size: Int64(bytes.count), source: .workTree)),
         sourceCommit: commit, archivedCommit: nil)
       content = GitRecordContent(record: record, git: git)
     }

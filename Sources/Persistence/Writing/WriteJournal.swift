@@ -83,12 +83,15 @@ struct WriteJournal {
     for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
       let path = "\(folder)/\(name)"
       if name.hasSuffix(".tmp") {
-        if let pid = name.split(separator: "-").first.flatMap({ Int32($0) }), kill(pid, 0) != 0, errno == ESRCH { unlink(path) }
+        if let pid = name.split(separator: "-").first.flatMap({ Int32($0) }), kill(pid, 0) != 0, errno == ESRCH {
+          unlink(path)
+        }
         continue
       }
       guard let data = FileManager.default.contents(atPath: path) else { continue }
       let bytes = Array(data)
-      guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")), let head = try? JSONValue.parse(Array(bytes[..<newline])),
+      guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")),
+        let head = try? JSONValue.parse(Array(bytes[..<newline])),
         let text = head["path"]?.text, let recordPath = RecordPath(text: text), let pid = head["pid"]?.integer,
         let start = head["start"]?.text
       else {

@@ -32,7 +32,8 @@ struct Adopt: AsyncParsableCommand {
     if options.json {
       let items = adopted.map { item in
         JSONValue.object([
-          .init("id", .integer(Int(item.id))), .init("kind", .string(item.kind.name)), .init("path", .string(item.path)),
+          .init("id", .integer(Int(item.id))), .init("kind", .string(item.kind.name)),
+          .init("path", .string(item.path)),
         ])
       }
       Output.writeJSON(

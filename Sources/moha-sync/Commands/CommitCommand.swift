@@ -40,7 +40,8 @@ struct CommitCommand: AsyncParsableCommand {
     for refused in outcome.refused {
       Output.writeError(
         "moha-sync: \(printable(refused.path)), line \(refused.line): left out, it holds what looks like a secret "
-          + "(\(refused.rule): \(printable(refused.masked))). If it is none, add \(refused.fingerprint) to .moha-secrets-allow\n")
+          + "(\(refused.rule): \(printable(refused.masked))). If it is none, add \(refused.fingerprint) to .moha-secrets-allow\n"
+      )
     }
     if options.quiet { return }
     let title = outcome.message.split(separator: "\n").first.map(String.init) ?? ""

@@ -90,7 +90,9 @@ struct Migrate: AsyncParsableCommand {
       for line in drift { Output.write("\(style.bad("drift"))    the database lacks \(line)\n") }
       if !drift.isEmpty && !repair { Output.write("hint: `moha-sync migrate --repair` brings back what is safe to\n") }
       let place = schema.map { " (schema \($0))" } ?? ""
-      if pending.isEmpty && drift.isEmpty { Output.write("\(style.good("up to date")) at migration \(version)\(place)\n") }
+      if pending.isEmpty && drift.isEmpty {
+        Output.write("\(style.good("up to date")) at migration \(version)\(place)\n")
+      }
       let width = counts.map(\.0.count).max() ?? 0
       for (table, count) in counts { Output.write("\(padded(table, width))  \(count)\n") }
     }

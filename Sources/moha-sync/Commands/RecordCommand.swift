@@ -68,9 +68,12 @@ struct RecordCommand: AsyncParsableCommand {
     if options.json {
       Output.writeJSON(WriteReport.json(written, row: row))
     } else if !options.quiet {
-      let commit = written.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending: \(written.pendingReason ?? "")"
+      let commit =
+        written.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending: \(written.pendingReason ?? "")"
       Output.write("\(written.isRepeated ? "kept" : "recorded")  \(written.path)  \(commit)\n")
-      if let error = row?.error { Output.writeError("moha-sync: no row yet: \(error). The next reconcile writes it.\n") }
+      if let error = row?.error {
+        Output.writeError("moha-sync: no row yet: \(error). The next reconcile writes it.\n")
+      }
     }
   }
 
@@ -89,7 +92,8 @@ struct RecordCommand: AsyncParsableCommand {
         return try JSONValue.parse(Array(data))
       } catch {
         throw CommandFailure(
-          code: "invalid-request", message: "the request is no JSON: line \(error.line): \(error.reason)", status: .usage)
+          code: "invalid-request", message: "the request is no JSON: line \(error.line): \(error.reason)",
+          status: .usage)
       }
     }
     var members: [JSONValue.Member] = []

@@ -20,7 +20,8 @@ struct Up: AsyncParsableCommand {
     let workspace = try await Workspace(options)
     let servers = workspace.servers
     let postgres = try await servers.startPostgres()
-    let connection = try await Database(settings: ConnectionSettings(conninfo: postgres.url)).connectCreating().connection
+    let connection = try await Database(settings: ConnectionSettings(conninfo: postgres.url)).connectCreating()
+      .connection
     await connection.close()
     let redis = try await startRedis(servers, postgres: postgres)
     if options.json { return try await Status.report(workspace, options: options) }
