@@ -8,7 +8,7 @@ package struct GitRecord: Sendable {
     /// A file of its own: the index into the source's entries, or an entry of a past tree.
     case file(SnapshotEntry)
     /// An entry of the session log, already parsed: log entries are small and have no file of their own.
-    case event(Event)
+    indirect case event(Event)
   }
 
   package let kind: RecordKind
