@@ -55,8 +55,7 @@ struct AssignedValue {
       let byte = text[offset]
       switch byte {
       case UInt8(ascii: ":") where text[offset + 1] == UInt8(ascii: "/"): return nil
-      case UInt8(ascii: "."), UInt8(ascii: ")"):
-        if text[offset + 1].isSpace && byte == UInt8(ascii: ".") { return nil }
+      case UInt8(ascii: ".") where text[offset + 1].isSpace: return nil
       case UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "|"): return (offset + 1, byte)
       case UInt8(ascii: "-") where text[offset + 1] == UInt8(ascii: ">"): return (offset + 2, UInt8(ascii: "="))
       case 0x20:
@@ -64,8 +63,8 @@ struct AssignedValue {
         if text.has(" was ", at: offset) { return (offset + 5, 0x20) }
         // An option of a command takes its value after a space; so does a directive of redis.conf.
         if offset == nameEnd && isOption(text, nameEnd: nameEnd) { return (offset + 1, 0x20) }
-      case 0x09, UInt8(ascii: "("), UInt8(ascii: "]"), UInt8(ascii: "/"),
-        UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
+      case 0x09, UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "*"),
+        UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
         break
       default: guard byte.isAlphanumeric else { return nil }
       }

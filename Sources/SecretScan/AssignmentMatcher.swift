@@ -23,6 +23,10 @@ enum AssignmentMatcher {
     var found: [Candidate] = []
     if name != .token, let key = hexKey(text, lead: lead, from: nameEnd) { found.append(key) }
     guard let assigned = AssignedValue(text, after: nameEnd) else { return found }
+    // `API key rotation, digest: …`: another name came between.
+    if !assigned.isDirect && text.contains(anyOf: publicNames + hashNames, in: nameEnd..<assigned.range.lowerBound) {
+      return found
+    }
     let value = text[assigned.range]
     let isNamedSecret = name != .token || text.contains(anyOf: tokenNames, in: nameStart..<nameEnd)
     if SecretShape.looksRandom(value, isNamedSecret: isNamedSecret) {

@@ -29,6 +29,20 @@
     return offset
   }
 
+  /// The offset of the first `byte` in `range`, eight bytes at a time.
+  func first(_ byte: UInt8, in range: Range<Int>) -> Int? {
+    let range = range.clamped(to: 0..<count)
+    let pattern = UInt64(byte) &* 0x0101_0101_0101_0101
+    var offset = range.lowerBound
+    while offset <= range.upperBound - 8 {
+      let word = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ pattern
+      // Not zero exactly where a byte of `word` is zero.
+      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
+      offset += 8
+    }
+    return (offset..<range.upperBound).first { self[$0] == byte }
+  }
+
   /// The smallest offset from which every byte up to `end` satisfies `matches`, at most `limit` bytes back.
   func start(before end: Int, limit: Int, where matches: (UInt8) -> Bool) -> Int {
     let bound = max(0, end - limit)

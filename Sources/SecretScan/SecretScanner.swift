@@ -2,7 +2,7 @@
 ///
 /// The bytes need not be text. The time is linear in their number and the memory bounded, whatever they hold: one
 /// automaton looks for the keywords of all rules, and a keyword's matcher reads a bounded number of bytes around it.
-/// Text with backslashes is read a second and a third time with the escapes of JSON undone, once and twice, so that
+/// A line with backslashes is read a second and a third time with the escapes of JSON undone, once and twice, so that
 /// neither `\u002d` nor a private key on one line hides anything; UTF-16 with a byte order mark is read as its ASCII.
 ///
 /// What is *not* found: secrets without a known form that nothing names, recovery phrases that no word announces,
@@ -41,23 +41,33 @@ package struct SecretScanner: Sendable {
     var start = 0
     while start < text.count {
       let end = min(text.count, start + Self.window)
-      let stretch = max(0, start - Self.overlap)..<min(text.count, end + Self.overlap)
       var hasRoom: Bool
       if isWide {
+        // Of an even length before an even offset, so that no code unit is cut.
+        let stretch = max(0, start - Self.overlap)..<min(text.count, end + Self.overlap)
         let view = DecodedView(narrowing: text, stretch, isBigEndian: isBigEndian)
         hasRoom = scan(view, unescaping: 2, into: &collector)
       } else {
         hasRoom = table.scan(text, start..<end, state: &state) { collector.add($0, at: $0.range) }
-        if hasRoom, (stretch.lowerBound..<end).contains(where: { text[$0] == UInt8(ascii: "\\") }) {
-          let view = DecodedView(unescaping: text, stretch)
-          hasRoom = scan(view, unescaping: 1, into: &collector)
-        }
+          && scanEscapes(text, start..<end, into: &collector)
       }
       guard hasRoom else { break }
       collector.settle(before: end - 2 * Self.overlap)
       start = end
     }
     return collector.findings(in: text)
+  }
+
+  /// Scans the lines of `range` that hold a backslash, as far as its overlap reaches, with their escapes undone.
+  private func scanEscapes(_ text: ByteText, _ range: Range<Int>, into collector: inout FindingCollector) -> Bool {
+    var offset = range.lowerBound
+    while let escape = text.first(UInt8(ascii: "\\"), in: offset..<range.upperBound) {
+      let start = text.start(before: escape, limit: Self.overlap) { $0 != 0x0A }
+      let end = text.end(from: escape, limit: range.upperBound - escape + Self.overlap) { $0 != 0x0A }
+      guard scan(DecodedView(unescaping: text, start..<end), unescaping: 1, into: &collector) else { return false }
+      offset = min(end, range.upperBound)
+    }
+    return true
   }
 
   /// Scans a whole view, then the same with escapes undone again, up to `depth` times while there are any.
