@@ -45,7 +45,7 @@ struct AssignedValue {
     guard end > start else { return nil }
     range = start..<end
     isShell = separator == UInt8(ascii: "=") && separatorEnd == nameEnd + 1
-    isDirect = !text[nameEnd..<separatorEnd].contains(where: \.isAlphanumeric)
+    isDirect = separator == 0x20 ? separatorEnd <= nameEnd + 5 : !text[nameEnd..<separatorEnd].contains(where: \.isAlphanumeric)
   }
 
   /// The separator and the offset after it, at most 32 bytes after the name, on its line and in its sentence.
@@ -60,9 +60,15 @@ struct AssignedValue {
       case UInt8(ascii: "-") where text[offset + 1] == UInt8(ascii: ">"): return (offset + 2, UInt8(ascii: "="))
       case 0x20:
         if text.has(" is ", at: offset) || text.has(" to ", at: offset) { return (offset + 4, 0x20) }
+        if text.has(" - ", at: offset) { return (offset + 3, 0x20) }
         if text.has(" was ", at: offset) { return (offset + 5, 0x20) }
         // An option of a command takes its value after a space; so does a directive of redis.conf.
         if offset == nameEnd && isOption(text, nameEnd: nameEnd) { return (offset + 1, 0x20) }
+        // `the secret kQH5…`: no word is that long.
+        if offset == nameEnd, text.end(from: offset + 1, limit: 24, where: { $0.isBase64 || $0.isBase64URL }) == offset + 25
+        {
+          return (offset + 1, 0x20)
+        }
       case 0x09, UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "*"),
         UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
         break

@@ -4,6 +4,8 @@ enum AssignmentMatcher {
   enum Name {
     /// `password`, `passphrase`: what follows need not be long to be one.
     case password
+    /// `pass`, a password's name only as a whole word: `DB_PASS=…`.
+    case pass
     /// `secret`, `credential`.
     case secret
     /// `token`, which also names coins, pages and counts.
@@ -17,6 +19,7 @@ enum AssignmentMatcher {
     let lead = text.start(before: keyword.lowerBound, limit: 32) { $0 != 0x0A }..<keyword.upperBound
     let nameStart = text.start(before: keyword.lowerBound, limit: 40, where: \.isBase64URL)
     let nameEnd = text.end(from: keyword.upperBound, limit: 24, where: \.isWord)
+    if name == .pass && (nameEnd > keyword.upperBound || text[keyword.lowerBound - 1].isLower) { return [] }
     if name == .key && !isSecretKey(text, lead, suffix: keyword.upperBound..<nameEnd) { return [] }
     if text.contains(anyOf: publicNames, in: (keyword.lowerBound - 12)..<nameEnd) { return [] }
     if name != .key && namesSomethingElse(text, keyword.upperBound..<nameEnd) { return [] }
@@ -112,17 +115,17 @@ enum AssignmentMatcher {
   ) -> Bool {
     guard value.count >= 4, !SecretShape.isPlaceholder(value), !SecretShape.isNamedDigest(value) else { return false }
     guard !SecretShape.isUUID(value), !SecretShape.holdsScheme(value), !isReference(value) else { return false }
-    guard assigned.isDirect || kind != .password || assigned.isQuoted else { return false }
+    guard assigned.isDirect || kind == .secret || assigned.isQuoted else { return false }
     let hasDigit = value.contains(where: \.isDigit)
     let hasLetter = value.contains(where: \.isLetter)
     let hasSymbol = value.contains { "!@#$%^&*+?~".utf8.contains($0) }
     // `DB_PASSWORD=…` in capitals is a line of an .env file or of a command.
     let isVariable = assigned.isShell && text[name].allSatisfy { !$0.isLower }
     switch kind {
-    case .password:
+    case .password, .pass:
       if isVariable || isOfConnection(text, name) { return true }
       if assigned.isQuoted || assigned.isShell { return value.count >= 6 && hasLetter && (hasDigit || hasSymbol) }
-      return value.count >= 8 && hasLetter && hasDigit && (hasSymbol || !Randomness.isWordLike(value))
+      return value.count >= 6 && hasLetter && hasDigit
     case .secret:
       guard value.count >= 8, hasLetter, hasDigit else { return false }
       return isVariable || (value.count >= 12 && assigned.isQuoted && !Randomness.isWordLike(value))

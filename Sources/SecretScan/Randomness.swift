@@ -14,10 +14,13 @@ enum Randomness {
 
   /// Is the value made of words or names: `read_only_market_data`, `/opt/maven/keys.json`, `camelCaseName`?
   ///
-  /// Words give long runs of one class, few runs of digits, and pairs of letters that English has. A random value
-  /// fails at least one of the three, except very rarely a short one in lower case only.
+  /// Words give long runs of one class, few runs of digits, and pairs of letters that English has; in mixed case they
+  /// give few runs of a character or two. A random value fails at least one of these, except very rarely a short one
+  /// in lower case only.
   static func isWordLike(_ value: [UInt8]) -> Bool {
     var runs = 0
+    var shortRuns = 0
+    var runLength = 3
     var characters = 0
     var digitRuns = 0
     var pairs = 0
@@ -27,23 +30,24 @@ enum Randomness {
       defer { previous = byte }
       guard byte.isAlphanumeric else { continue }
       characters += 1
-      if byte.isDigit {
-        if !previous.isDigit {
-          runs += 1
-          digitRuns += 1
-        }
-      } else if !previous.isLetter || (byte.isUpper && previous.isLower) {
+      let continues =
+        byte.isDigit ? previous.isDigit : previous.isLetter && !(byte.isUpper && previous.isLower)
+      guard continues else {
+        if runLength < 3 { shortRuns += 1 }
         runs += 1
-      } else if byte.isLower && previous.isUpper {
-        // One capital begins a word; a capital among capitals does not.
-        pairs += 1
-        commonPairs += isCommonPair(previous.folded, byte) ? 1 : 0
-      } else {
+        digitRuns += byte.isDigit ? 1 : 0
+        runLength = 1
+        continue
+      }
+      runLength += 1
+      if byte.isLetter {
         pairs += 1
         commonPairs += isCommonPair(previous.folded, byte.folded) ? 1 : 0
       }
     }
-    guard runs > 0 else { return true }
+    if runLength < 3 { shortRuns += 1 }
+    let isMixed = value.contains(where: \.isUpper) && value.contains(where: \.isLower)
+    if isMixed && shortRuns * 4 > runs { return false }
     return digitRuns <= 3 && characters >= runs * 3 && commonPairs * 10 >= pairs * 6
   }
 

@@ -93,6 +93,7 @@ struct TriggerTable: Sendable {
     (["basic "], .basic),
     (["cookie:"], .cookie),
     (["password", "passwd", "passphrase", "passcode", "pwd", "requirepass", "rediscli_auth"], .assignment(.password)),
+    (["pass"], .assignment(.pass)),
     (["secret", "credential"], .assignment(.secret)),
     (["token"], .assignment(.token)),
     (["key"], .assignment(.key)),

@@ -138,6 +138,13 @@ struct PlantedSecret {
       PlantedSecret([.assignedPassword], "export PGPASSWORD='Tr0ub4dor&3'"),
       PlantedSecret([.assignedPassword], "\"password\": \"Correct-Horse-9\""),
       PlantedSecret([.assignedPassword], "Password: " + random.alphanumeric(10) + "7aB!"),
+      PlantedSecret([.assignedPassword], "SMTP_PASS=" + random.alphanumeric(9)),
+      PlantedSecret([.assignedPassword], "password: hunter2"),
+      PlantedSecret([.assignedPassword], "The password is hunter22"),
+      // The form of the example in the IAM documentation, which has words in it.
+      PlantedSecret([.awsSecretAccessKey], "aws_secret_access_key=wJalrXUtn" + "FEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"),
+      PlantedSecret([.assignedSecret, .exchangeKey], "and the secret " + random.alphanumeric(64)),
+      PlantedSecret([.assignedSecret, .exchangeKey], "client secret - " + random.alphanumeric(40)),
       PlantedSecret([.assignedPassword], "redis-cli --password Zx9" + random.alphanumeric(6)),
     ]
     let values = [random.alphanumeric(20), random.alphanumeric(32), random.hex(32), random.base64(44), random.base64URL(42) + "_"]
