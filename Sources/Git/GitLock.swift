@@ -61,8 +61,8 @@ struct GitLock: ~Copyable {
     }
   }
 
-  /// For messages: the last two components say enough, and hold no path of the machine.
-  static func name(_ path: [UInt8]) -> String {
-    GitPath(path).components.suffix(2).map { String(decoding: $0, as: UTF8.self) }.joined(separator: "/")
+  /// For messages: `index.lock`, without the folders above it.
+  private static func name(_ path: [UInt8]) -> String {
+    String(decoding: GitPath(path).lastComponent, as: UTF8.self)
   }
 }

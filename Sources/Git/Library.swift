@@ -3,10 +3,17 @@ internal import CLibGit2
 /// The library's process-wide state.
 enum Library {
   /// Initialises the library, once a process. It is never shut down: other threads may still hold handles.
-  private static let started: Int32 = git_libgit2_init()
+  ///
+  /// Every object, reference and reflog that it writes is to be durable before it reports success; its default leaves
+  /// that to the kernel, which takes half a minute. The option is set before anything is opened, because a reference
+  /// database remembers what it was when it was made.
+  private static let started: Int32 = {
+    let count = git_libgit2_init()
+    return count < 0 ? count : moha_git_enable_fsync_gitdir(1)
+  }()
 
   static func start() {
-    precondition(started >= 0, "git_libgit2_init failed with \(started)")
+    precondition(started >= 0, "libgit2 could not be initialised: \(started)")
   }
 
   /// Empties the search paths for configuration, so that no file of the machine or the user has a say.
@@ -24,12 +31,4 @@ enum Library {
     start()
     if configuration == .hermetic { withoutSearchPaths }
   }
-
-  /// Makes every object, reference and reflog that the library writes durable before it reports success: its
-  /// default is to leave that to the kernel, which takes half a minute.
-  static let writesAreDurable: Void = {
-    start()
-    let status = moha_git_enable_fsync_gitdir(1)
-    precondition(status == 0, "GIT_OPT_ENABLE_FSYNC_GITDIR failed with \(status)")
-  }()
 }

@@ -30,7 +30,6 @@ extension Repository {
   ) throws(GitError) -> CommitOutcome {
     try validate(request)
     if let reason = try pendingReason() { return CommitOutcome(.pending(reason)) }
-    Library.writesAreDurable
     let writer = try WriterLock(commonDirectory: commonDirectoryBytes, until: .now + Repository.writerPatience)
     let removed = try recover(writer, olderThan: 60, now: Repository.clock())
     var entry = WriterLock.Entry(durable: writer.previous.durable)
@@ -79,7 +78,7 @@ extension Repository {
       guard ContinuousClock.now < deadline else {
         throw GitError(
           .locked, operation: "commit",
-          message: "another program holds \(GitLock.name(lock)); nothing was written")
+          message: "another program holds \(lockName(lock)); nothing was written")
       }
       Pause.short()
     }
@@ -207,6 +206,7 @@ extension Repository {
         Pause.short()
       }
     }
+    if head.commit == nil { try synchronizeFolders(of: reference) }
     // Nothing that the first handle remembers has a part in this.
     let fresh = try RepositoryHandle(path: workTree ?? gitDirectory, searchesUpward: false, ceilings: [])
     let now = try fresh.head()
@@ -216,6 +216,18 @@ extension Repository {
         message: "HEAD is at \(now.commit.map { "\($0)" } ?? "no commit") after the branch was moved to \(commit.id)")
     }
     return true
+  }
+
+  /// Makes the names of the folders durable that a first commit may have made for its branch. The library has done so
+  /// for the branch itself.
+  private func synchronizeFolders(of reference: String) throws(GitError) {
+    guard let branch = lockTargets(reference).branch else { return }
+    let operation = "synchronise the folders of \(reference)"
+    var folder = GitPath(branch).parent
+    while let next = folder, next.bytes.count >= commonDirectoryBytes.count {
+      try Descriptor(opening: next.bytes, O_RDONLY | O_DIRECTORY, operation).synchronize(operation)
+      folder = next.parent
+    }
   }
 }
 

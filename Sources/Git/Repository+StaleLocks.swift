@@ -17,7 +17,7 @@ extension Repository {
     try? writer.record(WriterLock.Entry(durable: writer.previous.durable))
     if let lock = try gitLocks().first {
       throw GitError(
-        .locked, operation: "take the lock \(GitLock.name(lock))", message: "another program holds it")
+        .locked, operation: "take the lock \(lockName(lock))", message: "another program holds it")
     }
     return removed
   }
@@ -38,6 +38,14 @@ extension Repository {
       return (isOwn ? gitDirectoryBytes : commonDirectoryBytes) + Array("/\(reference)".utf8)
     }
     return (gitDirectoryBytes + Array("/index".utf8), gitDirectoryBytes + Array("/HEAD".utf8), branch)
+  }
+
+  /// A lock's path below the git folder, for people.
+  func lockName(_ path: [UInt8]) -> String {
+    for folder in [gitDirectoryBytes, commonDirectoryBytes] where path.starts(with: folder) {
+      return String(decoding: path.dropFirst(folder.count + 1), as: UTF8.self)
+    }
+    return String(decoding: path, as: UTF8.self)
   }
 
   /// The locks that exist and keep a commit from being made.
@@ -78,7 +86,7 @@ extension Repository {
     {
       let held = GitLock(adopting: targets.index, writer)
       removed.append(
-        StaleLock(name: GitLock.name(Array("index.lock".utf8)), age: now - lock.modified, reason: .deadWriter))
+        StaleLock(name: "index.lock", age: now - lock.modified, reason: .deadWriter))
       try finishIndex(writer, held)
     } else if let lock = try removeLock(of: targets.index, isBranch: false, writer, olderThan: seconds, now: now) {
       removed.append(lock)
@@ -103,7 +111,7 @@ extension Repository {
     of target: [UInt8], isBranch: Bool, _ writer: borrowing WriterLock, olderThan seconds: Int64, now: Int64
   ) throws(GitError) -> StaleLock? {
     let path = target + Array(".lock".utf8)
-    let operation = "remove the stale lock \(GitLock.name(path))"
+    let operation = "remove the stale lock \(lockName(path))"
     guard let lock = try FileIdentity(at: path, operation) else { return nil }
     let reason: StaleLock.Reason
     if lock.isSameFile(as: writer.identity) {
@@ -120,7 +128,7 @@ extension Repository {
     // What was looked at, not another program's new lock of the same name.
     guard let again = try FileIdentity(at: path, operation), again == lock else { return nil }
     try removeFile(at: path, operation)
-    return StaleLock(name: GitLock.name(path), age: now - lock.modified, reason: reason)
+    return StaleLock(name: lockName(path), age: now - lock.modified, reason: reason)
   }
 
   /// True if a killed commit of ours left this lock of its branch, which the library makes as a file of its own.
