@@ -3,7 +3,7 @@ package struct CommitOutcome: Hashable, Sendable {
   package enum Result: Hashable, Sendable {
     /// HEAD, read again through a new handle, holds this commit; it and its objects are durable.
     case committed(ObjectID)
-    /// The parent has all of it already; nil if there is no commit and nothing to commit. HEAD did not move.
+    /// This commit, HEAD's, has all of it already, and is durable; nil if there is none and nothing to commit.
     case unchanged(ObjectID?)
     /// Nothing was written, because a person is in the middle of something. The next run commits.
     case pending(PendingReason)

@@ -104,6 +104,12 @@ extension Repository {
     var edit = TreeEdit()
     let root = try edit.apply(plan.changes, to: base, database) ?? .emptyTree
     if plan.changes.isEmpty || root == base {
+      // Somebody else committed it, perhaps a moment ago, and git does not synchronise: say that it is there only when
+      // it will still be there after a power cut.
+      if let parent, parent != entry.durable {
+        try ObjectFolder(below: commonDirectoryBytes).synchronizeFileSystem()
+        entry.durable = parent
+      }
       return CommitOutcome(.unchanged(parent), skipped: plan.skipped, removedLocks: removed)
     }
 

@@ -90,6 +90,11 @@ extension Repository {
       try finishIndex(writer, held)
     } else if let lock = try removeLock(of: targets.index, isBranch: false, writer, olderThan: seconds, now: now) {
       removed.append(lock)
+    } else if writer.followsDeath, writer.previous.refreshesIndex,
+      try FileIdentity(at: targets.index + Array(".lock".utf8), "look for locks") == nil
+    {
+      // Its lock is gone, perhaps by a person's hand, but not its work.
+      try finishIndex(writer, GitLock(of: targets.index, writer, until: .now))
     }
     return removed
   }

@@ -93,11 +93,9 @@ struct CommitFaultTests {
       for id in run.acknowledged {
         #expect(try scratch.git("merge-base", "--is-ancestor", id, "HEAD") == "")
       }
-      let clock = ContinuousClock()
-      let start = clock.now
+      // A lock that had to grow old first would make this one throw.
       let outcome = try await scratch.open().commit(.files([GitPath(".moha/after"): name]))
       #expect(outcome.commit != nil)
-      #expect(clock.now - start < .seconds(5))
       try scratch.expectTidy()
       // Whether or not the killed commit came to be, the index agrees with HEAD but for what is staged.
       #expect(try scratch.git("diff", "--cached", "--name-only") == "src/a", "\(name)")

@@ -125,6 +125,22 @@ struct CommitStateTests {
     try scratch.expectTidy()
   }
 
+  @Test("the index of a commit that was killed after it moved HEAD follows, also when a person removed the lock")
+  func lateIndex() async throws {
+    let scratch = try GitScratch.withHistory()
+    var request = request
+    request.index = .untouched
+    let parent = try scratch.git("rev-parse", "HEAD")
+    let commit = try #require(try await scratch.open().commit(request).commit)
+    #expect(try scratch.git("diff", "--cached", "--name-only") == ".moha/x")
+    try scratch.write(
+      ".git/moha-sync/writer",
+      "process 1\nreference refs/heads/main\nparent \(parent)\ncommit \(commit)\nindex follows\nend\n")
+    _ = try await scratch.open().recoverStaleLocks()
+    #expect(try scratch.git("diff", "--cached", "--name-only") == "")
+    try scratch.expectTidy()
+  }
+
   @Test("what the tool keeps in the git folder is private")
   func permissions() async throws {
     let scratch = try GitScratch.withHistory()
