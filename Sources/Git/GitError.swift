@@ -24,7 +24,7 @@ package struct GitError: Error, Hashable, Sendable {
     package static let locked = Code("locked")
     /// A reference is not what the caller expected.
     package static let modified = Code("modified")
-    /// A commit was written, but HEAD does not hold it. Whether it will is unknown: read HEAD again before the next try.
+    /// A commit was written, but HEAD does not hold it. Whether it will is unknown: read HEAD before the next try.
     package static let notCommitted = Code("not-committed")
     /// Bytes that are not what git writes: a bad object, a wrong hash, an unsorted tree.
     package static let corrupt = Code("corrupt")

@@ -6,7 +6,8 @@ extension ObjectDatabase {
   ///
   /// The library writes nothing when it has the object, which another program may have written a moment ago and not
   /// synchronised: git itself does not. `objects` is the object folder, where such a file is looked for.
-  borrowing func write(_ bytes: [UInt8], type: ObjectType, objects: borrowing ObjectFolder) throws(GitError) -> ObjectID {
+  borrowing func write(_ bytes: [UInt8], type: ObjectType, objects: borrowing ObjectFolder) throws(GitError) -> ObjectID
+  {
     let id = ObjectID(bytes, type: type)
     var oid = id.oid
     // Asked without a new look at the pack folder: a false "no" costs a second copy, not the truth.

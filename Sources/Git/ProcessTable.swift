@@ -18,8 +18,8 @@ enum ProcessTable {
     return false
   }
 
-  /// True if a git command runs with its current folder in one of `folders`, which are absolute and resolved. Git closes
-  /// its lock files while it waits for an editor, so an open descriptor is not the only sign of a holder.
+  /// True if a git command runs with its current folder in one of `folders`, which are absolute and resolved. Git
+  /// closes its lock files while it waits for an editor, so an open descriptor is not the only sign of a holder.
   static func gitRuns(in folders: [[UInt8]]) -> Bool {
     processes().contains { process in
       guard let name = try? Descriptor(opening: Array("/proc/\(process)/comm".utf8), O_RDONLY, "name a process"),

@@ -8,9 +8,10 @@ extension Repository {
   /// 1. Take the writer's lock (`WriterLock`), remove stale locks, and wait for live ones, at most `lockWait`.
   /// 2. Read HEAD; work out the changes against its tree; let the caller inspect new bytes.
   /// 3. Write blobs, trees and the commit, each synchronised, and read them back.
-  /// 4. Take `index.lock` and `HEAD.lock`, as `git commit` does, so that neither a person's commit nor a checkout can come
-  ///    in between; see that HEAD has not moved.
-  /// 5. Move the branch by comparing and swapping; read HEAD through a new handle; then let the index follow.
+  /// 4. Take `index.lock` and `HEAD.lock`, as `git commit` does, so that neither a person's commit nor a checkout can
+  ///    come in between; see that HEAD has not moved.
+  /// 5. Put the new index in place; move the branch by comparing and swapping; read HEAD through a new handle. If the
+  ///    branch does not move, the index is taken back.
   ///
   /// When HEAD has moved in step 4 or 5, everything from step 2 on is done again on the new parent, `attempts` times in
   /// all. The working tree is only read; hooks, filters, attributes and signing have no part in it.
@@ -46,7 +47,8 @@ extension Repository {
       try? writer.record(WriterLock.Entry(durable: entry.durable))
       return outcome
     } catch {
-      try? writer.record(WriterLock.Entry(durable: entry.durable))
+      // What could not be undone stays on record, as if this process had been killed.
+      if !entry.indexIsUncertain { try? writer.record(WriterLock.Entry(durable: entry.durable)) }
       throw error
     }
   }
@@ -131,10 +133,25 @@ extension Repository {
       let headLock = try GitLock(of: targets.head, writer, until: deadline)
       guard try handle.head() == head, try pendingReason() == nil else { return nil }
       let index = try prepareIndex(changes, isFirstCommit: parent == nil, writer)
-      guard try move(head, to: commit, until: deadline) else { return nil }
+      let state = index.state
+      // First the index, then HEAD. `git commit` reads HEAD, then the index, and only then locks: whoever sees the new
+      // HEAD has to find the index that goes with it, or would take the new records out again. Whoever saw the old
+      // HEAD with the new index fails to move it.
+      entry.indexIsUncertain = true
+      do throws(GitError) {
+        try index.install()
+        guard try move(head, to: commit, until: deadline) else {
+          try takeBack(changes, writer)
+          entry.indexIsUncertain = false
+          return nil
+        }
+      } catch {
+        if try handle.head().commit != commit.id { try takeBack(changes, writer) }
+        entry.indexIsUncertain = false
+        throw error
+      }
+      entry.indexIsUncertain = false
       entry.durable = commit.id
-      var state = index.state
-      do throws(GitError) { try index.install() } catch { state = .skipped(error.message) }
       _ = consume headLock
       _ = consume indexLock
       return CommitOutcome(
@@ -148,6 +165,12 @@ extension Repository {
     _ = consume headLock
     return CommitOutcome(
       .committed(commit.id), skipped: plan.skipped, changedCount: changes.count, removedLocks: removed)
+  }
+
+  /// Undoes in the index what was done for a commit that did not come to be.
+  func takeBack(_ changes: [TreeChange], _ writer: borrowing WriterLock) throws(GitError) {
+    let reversed = changes.map { TreeChange(path: $0.path, old: $0.new, new: $0.old) }
+    try prepareIndex(reversed, isFirstCommit: false, writer).install()
   }
 
   /// A commit object and what the reflog says of it.

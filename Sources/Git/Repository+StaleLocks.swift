@@ -99,16 +99,20 @@ extension Repository {
     return removed
   }
 
-  /// Lets the index follow the commit of a writer that was killed after it moved HEAD.
+  /// Makes the index agree with what became of a killed writer's commit: HEAD holds it, or does not.
   private func finishIndex(_ writer: borrowing WriterLock, _ lock: borrowing GitLock) throws(GitError) {
     let previous = writer.previous
-    guard previous.refreshesIndex, let commit = previous.commit, try handle.head().commit == commit else { return }
+    guard previous.refreshesIndex, let commit = previous.commit, try commitExists(commit) else { return }
+    let head = try handle.head().commit
+    guard head == commit || head == previous.parent else { return }
     var parentTree: ObjectID?
     if let parent = previous.parent { parentTree = try CommitHandle(parent, in: handle).tree }
-    let tree = try CommitHandle(commit, in: handle).tree
-    let prepared = try prepareIndex(
-      try difference(from: parentTree, to: tree), isFirstCommit: previous.parent == nil, writer)
-    try prepared.install()
+    let changes = try difference(from: parentTree, to: CommitHandle(commit, in: handle).tree)
+    if head == commit {
+      try prepareIndex(changes, isFirstCommit: previous.parent == nil, writer).install()
+    } else {
+      try takeBack(changes, writer)
+    }
   }
 
   /// Removes the lock of one file if it is stale.

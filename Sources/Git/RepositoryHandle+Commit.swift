@@ -16,7 +16,7 @@ extension RepositoryHandle {
       try check(unsafe git_tree_lookup(&treePointer, repository, &treeID), "read tree \(tree)")
       defer { unsafe git_tree_free(treePointer) }
       var parents: [OpaquePointer?] = unsafe []
-      defer { for unsafe parent in unsafe parents { unsafe git_commit_free(parent) } }
+      defer { unsafe parents.forEach { unsafe git_commit_free($0) } }
       if let parent {
         var parentID = parent.oid
         var pointer: OpaquePointer?

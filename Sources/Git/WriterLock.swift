@@ -3,9 +3,9 @@ internal import Glibc
 /// The lock that writers of this program take before they touch a repository: `flock` on `moha-sync/writer` in the
 /// shared git folder. The kernel frees it when its holder dies.
 ///
-/// The file also proves who owns a lock of git's. Git's locks are files that outlive a killed process, and say nothing of
-/// their creator; ours are *hard links to this file*. So whoever holds the flock and finds such a link knows that the
-/// commit which made it is dead: no process numbers, clocks or host names have to be believed.
+/// The file also proves who owns a lock of git's. Git's locks are files that outlive a killed process, and say nothing
+/// of their creator; ours are *hard links to this file*. So whoever holds the flock and finds such a link knows that
+/// the commit which made it is dead: no process numbers, clocks or host names have to be believed.
 ///
 /// While a commit runs, the file says what it is doing (`Entry`), so that the next writer can finish or undo the rest.
 /// It is never removed, and its name does not end in `.lock`, because it is not left over.
@@ -20,6 +20,8 @@ struct WriterLock: ~Copyable {
     var commit: ObjectID?
     /// True if the index is to follow.
     var refreshesIndex = false
+    /// True while the index may not agree with HEAD. Not recorded.
+    var indexIsUncertain = false
     /// The last commit that was made durable together with everything that it needs.
     var durable: ObjectID?
   }

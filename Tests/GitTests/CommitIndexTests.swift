@@ -61,7 +61,9 @@ struct CommitIndexTests {
     #expect(outcome.index == .refreshed(entries: 3, kept: 0))
     #expect(try foreignEntries(scratch) == before)
     #expect(try scratch.gitBytes(["diff", "--cached", "--", ":!.moha"]) == cached)
-    #expect(try scratch.git("diff", "--cached", "--name-only") == scratch.git("diff", "--cached", "--name-only", "--", ":!.moha"))
+    #expect(
+      try scratch.git("diff", "--cached", "--name-only")
+        == scratch.git("diff", "--cached", "--name-only", "--", ":!.moha"))
     #expect(try scratch.git("status", "--porcelain", "--", ":!.moha") == status)
     #expect(try scratch.git("status", "--porcelain", "--", ".moha") == "")
     // What git verifies of an index: order, checksum, cached trees.
@@ -132,7 +134,10 @@ struct CommitIndexTests {
     let scratch = try GitScratch.withHistory()
     let repository = try scratch.open()
     _ = try await repository.commit(
-      .files([".moha/notes": nil, ".moha/notes/a": "a", ".moha/maven/decisions/decision_1.md": nil, ".moha/maven/decisions": "d"]))
+      .files([
+        ".moha/notes": nil, ".moha/notes/a": "a", ".moha/maven/decisions/decision_1.md": nil,
+        ".moha/maven/decisions": "d",
+      ]))
     #expect(try scratch.git("diff", "--cached", "--name-only") == "")
     try scratch.expectSound()
     // A person staged a file where a folder is to be.
@@ -159,12 +164,15 @@ struct CommitIndexTests {
       if Bool.random(using: &random) { try scratch.git("write-tree") }
       var files: [GitPath: String?] = [:]
       for _ in 0..<4 {
-        let name = "\(String(repeating: "n", count: Int.random(in: 1..<200, using: &random)))/\(Int.random(in: 0..<3, using: &random))"
+        let name =
+          "\(String(repeating: "n", count: Int.random(in: 1..<200, using: &random)))/\(Int.random(in: 0..<3, using: &random))"
         files[GitPath(".moha/\(name)")] = Bool.random(using: &random) ? "\(step)" : .some(nil)
       }
       _ = try await repository.commit(.files(files))
       #expect(try scratch.git("diff", "--cached", "--name-only", "--", ".moha") == "")
-      #expect(try Set(scratch.git("diff", "--cached", "--name-only").split(separator: "\n").map(String.init)) == Set(staged.keys))
+      #expect(
+        try Set(scratch.git("diff", "--cached", "--name-only").split(separator: "\n").map(String.init))
+          == Set(staged.keys))
     }
     let tree = try scratch.git("write-tree")
     try scratch.git("update-index", "--force-remove", "README.md")

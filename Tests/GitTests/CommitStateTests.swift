@@ -18,9 +18,11 @@ struct CommitStateTests {
     #expect(access(scratch.absolute(".git/moha-sync"), F_OK) != 0)
   }
 
-  @Test("a merge, rebase, cherry-pick, revert or bisect in progress is pending", arguments: [
-    "merge", "rebase", "cherry-pick", "revert", "bisect",
-  ])
+  @Test(
+    "a merge, rebase, cherry-pick, revert or bisect in progress is pending",
+    arguments: [
+      "merge", "rebase", "cherry-pick", "revert", "bisect",
+    ])
   func inProgress(command: String) async throws {
     let scratch = try GitScratch.withHistory()
     try scratch.git("checkout", "-q", "-b", "other", "HEAD^")
@@ -71,7 +73,8 @@ struct CommitStateTests {
     #expect(try scratch.git("count-objects") == objects)
   }
 
-  @Test("a lock that is old and that nobody holds is removed and reported", arguments: ["index", "HEAD", "refs/heads/main"])
+  @Test(
+    "a lock that is old and that nobody holds is removed and reported", arguments: ["index", "HEAD", "refs/heads/main"])
   func staleLock(name: String) async throws {
     let scratch = try GitScratch.withHistory()
     try scratch.write(".git/\(name).lock", "")
@@ -138,6 +141,22 @@ struct CommitStateTests {
       "process 1\nreference refs/heads/main\nparent \(parent)\ncommit \(commit)\nindex follows\nend\n")
     _ = try await scratch.open().recoverStaleLocks()
     #expect(try scratch.git("diff", "--cached", "--name-only") == "")
+    try scratch.expectTidy()
+  }
+
+  @Test("the index that a killed commit had put in place is taken back when HEAD did not follow")
+  func earlyIndex() async throws {
+    let scratch = try GitScratch.withHistory()
+    let parent = try scratch.git("rev-parse", "HEAD")
+    try scratch.write("src/a", "staged\n")
+    try scratch.git("add", "src/a")
+    let commit = try #require(try await scratch.open().commit(request).commit)
+    try scratch.git("update-ref", "HEAD", parent)
+    try scratch.write(
+      ".git/moha-sync/writer",
+      "process 1\nreference refs/heads/main\nparent \(parent)\ncommit \(commit)\nindex follows\nend\n")
+    _ = try await scratch.open().recoverStaleLocks()
+    #expect(try scratch.git("diff", "--cached", "--name-only") == "src/a")
     try scratch.expectTidy()
   }
 

@@ -11,7 +11,8 @@ struct CommitTests {
     let parent = try scratch.git("rev-parse", "HEAD")
     let before = try scratch.git("ls-tree", "-r", "HEAD")
     let outcome = try await scratch.open().commit(
-      .files([".moha/maven/decisions/decision_2.md": "two\n", ".moha/notes": nil, ".moha/maven/identity.json": "{1}\n"]))
+      .files([".moha/maven/decisions/decision_2.md": "two\n", ".moha/notes": nil, ".moha/maven/identity.json": "{1}\n"])
+    )
     #expect(outcome.changedCount == 3)
     #expect(try scratch.git("rev-parse", "HEAD") == outcome.commit)
     #expect(try scratch.git("rev-parse", "HEAD^") == parent)
@@ -102,7 +103,8 @@ struct CommitTests {
     _ = try await scratch.open().commit(request)
     #expect(
       try scratch.git("cat-file", "-p", "HEAD").split(separator: "\n").dropFirst(2).joined(separator: "\n")
-        == "author Ada A <ada@example.org> 5 -0100\ncommitter Carl <carl@example.org> 7 +0000\nmaven: 1 decision\nTrailer: yes")
+        == "author Ada A <ada@example.org> 5 -0100\ncommitter Carl <carl@example.org> 7 +0000\nmaven: 1 decision\nTrailer: yes"
+    )
     for name in ["HEAD", "main"] {
       #expect(try scratch.git("log", "-1", "-g", "--format=%gs|%gn", name) == "commit: maven: 1 decision|Carl")
     }
@@ -113,8 +115,9 @@ struct CommitTests {
   func identity() async throws {
     let scratch = try GitScratch()
     _ = try await scratch.open().commit(.files([".moha/x": "x"]))
-    #expect(try scratch.git("log", "-1", "--format=%an <%ae> %cn <%ce> %ai") ==
-      "moha-sync <moha-sync@localhost> moha-sync <moha-sync@localhost> 2023-11-14 23:43:20 +0130")
+    #expect(
+      try scratch.git("log", "-1", "--format=%an <%ae> %cn <%ce> %ai")
+        == "moha-sync <moha-sync@localhost> moha-sync <moha-sync@localhost> 2023-11-14 23:43:20 +0130")
     try scratch.git("config", "user.name", "Uma User")
     try scratch.git("config", "author.email", "author@example.org")
     // A signing key that does not exist, and a hook that would fail.
@@ -156,11 +159,15 @@ struct CommitTests {
     #expect(try scratch.git("rev-parse", "HEAD^") == "\(head)")
   }
 
-  @Test("a path outside of the folder, malformed or reserved is refused", arguments: [
-    "README.md", ".moha", ".moha/", ".moha//x", "/etc/passwd", ".moha/../x", ".moha/./x", ".mohax/y", ".moha/.git/config",
-    ".moha/.GIT/x", ".moha/a/.Git", ".moha/git~1/x", ".moha/GIT~1", ".moha/.git. /x", ".moha/.git::$INDEX_ALLOCATION/x",
-    ".moha/.g\u{200c}it/x", ".moha/a\nb", ".moha/a\u{7f}", ".moha/a\u{85}b", ".moha/-rf", ".moha/a\0b", "",
-  ])
+  @Test(
+    "a path outside of the folder, malformed or reserved is refused",
+    arguments: [
+      "README.md", ".moha", ".moha/", ".moha//x", "/etc/passwd", ".moha/../x", ".moha/./x", ".mohax/y",
+      ".moha/.git/config",
+      ".moha/.GIT/x", ".moha/a/.Git", ".moha/git~1/x", ".moha/GIT~1", ".moha/.git. /x",
+      ".moha/.git::$INDEX_ALLOCATION/x",
+      ".moha/.g\u{200c}it/x", ".moha/a\nb", ".moha/a\u{7f}", ".moha/a\u{85}b", ".moha/-rf", ".moha/a\0b", "",
+    ])
   func refusedPaths(path: String) async throws {
     let scratch = try GitScratch.withHistory()
     let head = try scratch.git("rev-parse", "HEAD")
@@ -178,7 +185,8 @@ struct CommitTests {
   func strangeNames() async throws {
     let scratch = try GitScratch.withHistory()
     let paths: [GitPath] = [
-      GitPath(".moha/caf\u{e9}"), GitPath(".moha/cafe\u{301}"), GitPath(Array(".moha/".utf8) + [0xff, 0xfe]), ".moha/.gitx",
+      GitPath(".moha/caf\u{e9}"), GitPath(".moha/cafe\u{301}"), GitPath(Array(".moha/".utf8) + [0xff, 0xfe]),
+      ".moha/.gitx",
       ".moha/a b", ".moha/a:b", ".moha/git~2", ".moha/...", ".moha/\u{1f31f}",
     ]
     let files = Dictionary(uniqueKeysWithValues: paths.map { ($0, String?.some($0.description)) })
@@ -226,7 +234,9 @@ struct CommitTests {
     let before = try scratch.git("ls-tree", "-r", "HEAD").split(separator: "\n")
     _ = try await scratch.open().commit(.files([".moha/run.sh": "#!/bin/sh\nexit\n", ".moha/z": "z"]))
     let after = try scratch.git("ls-tree", "-r", "HEAD").split(separator: "\n")
-    #expect(before.filter { !$0.hasSuffix(".moha/run.sh") } == after.filter { !$0.hasSuffix(".moha/run.sh") && !$0.hasSuffix(".moha/z") })
+    #expect(
+      before.filter { !$0.hasSuffix(".moha/run.sh") }
+        == after.filter { !$0.hasSuffix(".moha/run.sh") && !$0.hasSuffix(".moha/z") })
     #expect(try scratch.git("ls-tree", "HEAD", ".moha/run.sh").hasPrefix("100755"))
     #expect(try scratch.git("rev-parse", "HEAD:old") == tree)
   }

@@ -41,9 +41,11 @@ struct CommitWorkTreeTests {
     try scratch.write(".moha/fresh", "another secret\n")
     try scratch.write(".moha/good", "good\n")
     let outcome = try await commit(scratch) { _, bytes in !String(decoding: bytes, as: UTF8.self).contains("secret") }
-    #expect(outcome.skipped == [
-      CommitOutcome.Skipped(path: ".moha/fresh", reason: .refused), CommitOutcome.Skipped(path: ".moha/notes", reason: .refused),
-    ])
+    #expect(
+      outcome.skipped == [
+        CommitOutcome.Skipped(path: ".moha/fresh", reason: .refused),
+        CommitOutcome.Skipped(path: ".moha/notes", reason: .refused),
+      ])
     #expect(try scratch.git("show", "HEAD:.moha/notes") == "notes")
     #expect(try scratch.git("show", "HEAD:.moha/good") == "good")
     for text in ["the secret\n", "another secret\n"] {
