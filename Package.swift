@@ -90,8 +90,8 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Postgres", "DedicatedThread"], path: "Tests/TestSupport",
       swiftSettings: settings),
-    .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: settings),
-    .testTarget(name: "SecretScanTests", dependencies: ["SecretScan"], swiftSettings: settings),
+    .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "SecretScanTests", dependencies: ["SecretScan", "TestSupport"], swiftSettings: settings),
     // Commits as a process of its own, to be traced, killed and run beside others by the tests.
     .executableTarget(
       name: "commit-fixture", dependencies: ["Git"], path: "Tests/commit-fixture", swiftSettings: settings),

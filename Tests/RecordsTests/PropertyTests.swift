@@ -1,5 +1,6 @@
 import Records
 import Testing
+import TestSupport
 
 private let seeds: [UInt64] = Array(0..<40)
 

@@ -1,5 +1,6 @@
 import SecretScan
 import Testing
+import TestSupport
 
 @Suite("Hostile bytes")
 struct HostileBytesTests {

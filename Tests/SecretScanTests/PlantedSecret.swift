@@ -1,4 +1,5 @@
 import SecretScan
+import TestSupport
 
 /// A secret that nobody owns, made when a test runs: the parts below are no token of any issuer, so that no other
 /// scanner stops over this file.

@@ -1,5 +1,6 @@
 import SecretScan
 import Testing
+import TestSupport
 
 #if DEBUG
   private let seeds: [UInt64] = Array(0..<3)

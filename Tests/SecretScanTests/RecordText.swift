@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Files as agents write them, without a secret in any.
 struct RecordText {
   var random: SeededGenerator

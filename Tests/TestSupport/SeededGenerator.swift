@@ -13,4 +13,13 @@ package struct SeededGenerator: RandomNumberGenerator {
     mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
     return mixed ^ (mixed >> 31)
   }
+
+  /// A number from 0 up to and without `bound`.
+  package mutating func below(_ bound: Int) -> Int {
+    Int(next() % UInt64(max(bound, 1)))
+  }
+
+  package mutating func pick<Element>(_ elements: [Element]) -> Element {
+    elements[below(elements.count)]
+  }
 }
