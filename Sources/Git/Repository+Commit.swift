@@ -14,7 +14,7 @@ extension Repository {
   ///    branch does not move, the index is taken back.
   ///
   /// When HEAD has moved in step 4 or 5, everything from step 2 on is done again on the new parent, `attempts` times in
-  /// all. The working tree is only read; hooks, filters, attributes and signing have no part in it.
+  /// all; from the third on, step 4 comes first. The working tree is only read; hooks, filters, attributes and signing have no part in it.
   ///
   /// On a detached HEAD, and while a merge, rebase or the like is in progress, nothing is written and the result is
   /// `.pending`.
@@ -37,8 +37,9 @@ extension Repository {
     do throws(GitError) {
       try waitForLocks(until: .now + lockWait)
       var outcome: CommitOutcome?
-      for _ in 0..<max(attempts, 1) where outcome == nil {
-        outcome = try attempt(request, writer, &entry, removed, lockWait)
+      for number in 0..<max(attempts, 1) where outcome == nil {
+        // Somebody who commits all the time would win every race against the writing of objects: then lock first.
+        outcome = try attempt(request, writer, &entry, removed, lockWait, locksFirst: number >= 2)
       }
       guard let outcome else {
         throw GitError(.modified, operation: "commit", message: "HEAD kept moving during \(attempts) attempts")
@@ -89,8 +90,17 @@ extension Repository {
   /// One try; nil if HEAD moved meanwhile and the request allows another parent.
   private func attempt(
     _ request: CommitRequest, _ writer: borrowing WriterLock, _ entry: inout WriterLock.Entry,
-    _ removed: [StaleLock], _ lockWait: Duration
+    _ removed: [StaleLock], _ lockWait: Duration, locksFirst: Bool
   ) throws(GitError) -> CommitOutcome? {
+    let refreshesIndex = request.index == .refreshed && !isBare
+    let targets = lockTargets(nil)
+    var indexLock: GitLock?
+    var headLock: GitLock?
+    if locksFirst {
+      let deadline = ContinuousClock.Instant.now + lockWait
+      if refreshesIndex { indexLock = try GitLock(of: targets.index, writer, until: deadline) }
+      headLock = try GitLock(of: targets.head, writer, until: deadline)
+    }
     if let reason = try pendingReason() { return CommitOutcome(.pending(reason), removedLocks: removed) }
     let head = try handle.head()
     guard let reference = head.reference else { return nil }
@@ -121,19 +131,20 @@ extension Repository {
     entry.reference = reference
     entry.parent = parent
     entry.commit = commit.id
-    entry.refreshesIndex = request.index == .refreshed && !isBare
+    entry.refreshesIndex = refreshesIndex
     try writer.record(entry)
 
     let changes = try difference(from: base, to: root)
-    let targets = lockTargets(reference)
     let deadline = ContinuousClock.Instant.now + lockWait
-    // A conditional value cannot hold a lock: each kind of commit takes its own.
-    if entry.refreshesIndex {
-      let indexLock = try GitLock(of: targets.index, writer, until: deadline)
-      let headLock = try GitLock(of: targets.head, writer, until: deadline)
-      guard try handle.head() == head, try pendingReason() == nil else { return nil }
+    if !locksFirst {
+      if refreshesIndex { indexLock = try GitLock(of: targets.index, writer, until: deadline) }
+      headLock = try GitLock(of: targets.head, writer, until: deadline)
+    }
+    guard try handle.head() == head, try pendingReason() == nil else { return nil }
+    var state = CommitOutcome.IndexState.untouched
+    if refreshesIndex {
       let index = try prepareIndex(changes, isFirstCommit: parent == nil, writer)
-      let state = index.state
+      state = index.state
       // First the index, then HEAD. `git commit` reads HEAD, then the index, and only then locks: whoever sees the new
       // HEAD has to find the index that goes with it, or would take the new records out again. Whoever saw the old
       // HEAD with the new index fails to move it.
@@ -151,20 +162,15 @@ extension Repository {
         throw error
       }
       entry.indexIsUncertain = false
-      entry.durable = commit.id
-      _ = consume headLock
-      _ = consume indexLock
-      return CommitOutcome(
-        .committed(commit.id), skipped: plan.skipped, changedCount: changes.count, index: state,
-        removedLocks: removed)
+    } else {
+      guard try move(head, to: commit, until: deadline) else { return nil }
     }
-    let headLock = try GitLock(of: targets.head, writer, until: deadline)
-    guard try handle.head() == head, try pendingReason() == nil else { return nil }
-    guard try move(head, to: commit, until: deadline) else { return nil }
     entry.durable = commit.id
+    // Both have been held until here.
     _ = consume headLock
+    _ = consume indexLock
     return CommitOutcome(
-      .committed(commit.id), skipped: plan.skipped, changedCount: changes.count, removedLocks: removed)
+      .committed(commit.id), skipped: plan.skipped, changedCount: changes.count, index: state, removedLocks: removed)
   }
 
   /// Undoes in the index what was done for a commit that did not come to be.
