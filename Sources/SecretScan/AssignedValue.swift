@@ -17,10 +17,9 @@ struct AssignedValue {
     let leadBound = start + 24
     lead: while start < leadBound {
       switch text[start] {
-      case 0x20, 0x09, 0x0D, UInt8(ascii: "*"), UInt8(ascii: "|"), UInt8(ascii: "="), UInt8(ascii: ">"), UInt8(ascii: ":"),
-        UInt8(ascii: "("):
+      case 0x20, 0x09, 0x0D, UInt8(ascii: "*"), UInt8(ascii: "|"), UInt8(ascii: "="), UInt8(ascii: ">"),
+        UInt8(ascii: ":"), UInt8(ascii: "("), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
         start += 1
-      case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"): start += 1
       case 0x0A where separator == UInt8(ascii: ":") && lineEnds < 2:
         // A value on a line of its own, perhaps after a blank line or in a code fence.
         lineEnds += 1
@@ -45,7 +44,9 @@ struct AssignedValue {
     guard end > start else { return nil }
     range = start..<end
     isShell = separator == UInt8(ascii: "=") && separatorEnd == nameEnd + 1
-    isDirect = separator == 0x20 ? separatorEnd <= nameEnd + 5 : !text[nameEnd..<separatorEnd].contains(where: \.isAlphanumeric)
+    isDirect =
+      separator == 0x20
+      ? separatorEnd <= nameEnd + 5 : !text[nameEnd..<separatorEnd].contains(where: \.isAlphanumeric)
   }
 
   /// The separator and the offset after it, at most 32 bytes after the name, on its line and in its sentence.
@@ -65,10 +66,8 @@ struct AssignedValue {
         // An option of a command takes its value after a space; so does a directive of redis.conf.
         if offset == nameEnd && isOption(text, nameEnd: nameEnd) { return (offset + 1, 0x20) }
         // `the secret kQH5…`: no word is that long.
-        if offset == nameEnd, text.end(from: offset + 1, limit: 24, where: { $0.isBase64 || $0.isBase64URL }) == offset + 25
-        {
-          return (offset + 1, 0x20)
-        }
+        let word = text.end(from: offset + 1, limit: 24) { $0.isBase64 || $0.isBase64URL }
+        if offset == nameEnd && word == offset + 25 { return (offset + 1, 0x20) }
       case 0x09, UInt8(ascii: "."), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "*"),
         UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"):
         break
@@ -91,8 +90,8 @@ struct AssignedValue {
 
   private static func ends(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "|"),
-      UInt8(ascii: "\\"), UInt8(ascii: ")"), UInt8(ascii: "]"): true
+    case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"), UInt8(ascii: ","), UInt8(ascii: ";"),
+      UInt8(ascii: "|"), UInt8(ascii: "\\"), UInt8(ascii: ")"), UInt8(ascii: "]"): true
     default: false
     }
   }

@@ -22,7 +22,7 @@ enum AssignmentMatcher {
     if name == .pass && (nameEnd > keyword.upperBound || text[keyword.lowerBound - 1].isLower) { return [] }
     if name == .key && !isSecretKey(text, lead, suffix: keyword.upperBound..<nameEnd) { return [] }
     if text.contains(anyOf: publicNames, in: (keyword.lowerBound - 12)..<nameEnd) { return [] }
-    if name != .key && namesSomethingElse(text, keyword.upperBound..<nameEnd) { return [] }
+    if name != .key, nameEnd > keyword.upperBound, namesSomethingElse(text, keyword.upperBound..<nameEnd) { return [] }
     var found: [Candidate] = []
     if name != .token, let key = hexKey(text, lead: lead, from: nameEnd) { found.append(key) }
     guard let assigned = AssignedValue(text, after: nameEnd) else { return found }
@@ -52,7 +52,9 @@ enum AssignmentMatcher {
     "api", "access", "secret", "private", "priv", "auth", "master", "encryption", "signing", "signer", "wallet",
     "session", "deploy", "service", "account", "admin", "agent_key", "trading",
   ]
-  private static let tokenNames: [StaticString] = ["access", "auth", "api", "refresh", "bearer", "bot", "session", "secret"]
+  private static let tokenNames: [StaticString] = [
+    "access", "auth", "api", "refresh", "bearer", "bot", "session", "secret",
+  ]
   private static let publicNames: [StaticString] = ["public", "pubkey", "idempotency", "primary key", "foreign key"]
 
   /// Is the value about the secret, not the secret: `token_count`, `secret_name`, `passwordHash`?
@@ -88,7 +90,7 @@ enum AssignmentMatcher {
         if end - offset == 64, !text[end].isAlphanumeric {
           if text.contains(anyOf: hashNames, in: nameEnd..<offset) { return nil }
           let value = text[offset..<end].map(\.folded)
-          guard Set(value).count >= 4 else { return nil }
+          guard Randomness.distinctCount(value) >= 4 else { return nil }
           let isPrefixed = text[offset - 1] | 0x20 == UInt8(ascii: "x") && text[offset - 2] == UInt8(ascii: "0")
           return Candidate(.hexPrivateKey, (isPrefixed ? offset - 2 : offset)..<end, value: value)
         }
@@ -118,7 +120,7 @@ enum AssignmentMatcher {
     guard assigned.isDirect || kind == .secret || assigned.isQuoted else { return false }
     let hasDigit = value.contains(where: \.isDigit)
     let hasLetter = value.contains(where: \.isLetter)
-    let hasSymbol = value.contains { "!@#$%^&*+?~".utf8.contains($0) }
+    let hasSymbol = value.contains { $0.isGraphic && !$0.isBase64URL && $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "/") }
     // `DB_PASSWORD=…` in capitals is a line of an .env file or of a command.
     let isVariable = assigned.isShell && text[name].allSatisfy { !$0.isLower }
     switch kind {

@@ -63,10 +63,11 @@
   func contains(_ word: StaticString, in range: Range<Int>) -> Bool {
     word.withUTF8Buffer { word in
       let range = range.clamped(to: 0..<count)
-      guard word.count > 0, range.count >= word.count else { return false }
-      return (range.lowerBound...(range.upperBound - word.count)).contains { offset in
-        word.indices.allSatisfy { unsafe word[$0] == self[offset + $0].folded }
+      guard let first = unsafe word.first, range.count >= word.count else { return false }
+      for offset in range.lowerBound...(range.upperBound - word.count) where self[offset].folded == first {
+        if word.indices.allSatisfy({ unsafe word[$0] == self[offset + $0].folded }) { return true }
       }
+      return false
     }
   }
 

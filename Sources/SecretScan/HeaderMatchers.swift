@@ -30,7 +30,9 @@ enum HeaderMatchers {
     var offset = start
     while offset < start + 1024 {
       offset = text.end(from: offset, limit: 4) { $0.isBlank || $0 == UInt8(ascii: ";") || $0.isQuote }
-      let nameEnd = text.end(from: offset, limit: 64) { $0.isGraphic && $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";") }
+      let nameEnd = text.end(from: offset, limit: 64) {
+        $0.isGraphic && $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: ";")
+      }
       guard text[nameEnd] == UInt8(ascii: "=") else { return nil }
       let end = text.end(from: nameEnd + 1, limit: 512) { $0.isGraphic && $0 != UInt8(ascii: ";") && !$0.isQuote }
       let value = text[(nameEnd + 1)..<end]

@@ -12,6 +12,21 @@ enum Randomness {
     }
   }
 
+  /// How many different bytes the value has.
+  static func distinctCount(_ value: some Collection<UInt8>) -> Int {
+    var seen: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    for byte in value {
+      let bit: UInt64 = 1 << UInt64(byte & 63)
+      switch byte >> 6 {
+      case 0: seen.0 |= bit
+      case 1: seen.1 |= bit
+      case 2: seen.2 |= bit
+      default: seen.3 |= bit
+      }
+    }
+    return seen.0.nonzeroBitCount + seen.1.nonzeroBitCount + seen.2.nonzeroBitCount + seen.3.nonzeroBitCount
+  }
+
   /// Is the value made of words or names: `read_only_market_data`, `/opt/maven/keys.json`, `camelCaseName`?
   ///
   /// Words give long runs of one class, few runs of digits, and pairs of letters that English has; in mixed case they

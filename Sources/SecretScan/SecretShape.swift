@@ -21,13 +21,12 @@ enum SecretShape {
     }
     if value.allSatisfy({ $0 == first }) && value.count >= 3 { return true }
     if value.allSatisfy({ $0 >= 0x80 || $0 == UInt8(ascii: ".") }) { return true }
-    let mask = value.filter { !masks.contains($0) }
-    if mask.isEmpty { return true }
-    let word = value.map(\.folded)
-    return word.starts(with: yours) || slotNames.contains(word)
+    if value.allSatisfy({ masks.contains($0) }) { return true }
+    let word = value.prefix(16).map(\.folded)
+    return word.starts(with: yours) || (word.count == value.count && slotNames.contains(word))
   }
 
-  private static let masks = Set("*xX.-_#%2A".utf8)
+  private static let masks = Array("*xX.-_#%2A".utf8)
   private static let yours = Array("your".utf8)
   private static let slotNames = Set(
     [

@@ -37,9 +37,9 @@ enum SeedPhraseMatcher {
     return Candidate(.seedPhrase, first..<last, value: value)
   }
 
-  /// Between two words: also numbers of a list, quotes of an array, marks of a quotation.
+  /// Between two words: also numbers of a list, quotes and commas of an array, marks of a quotation.
   private static func separates(_ byte: UInt8) -> Bool {
-    byte.isQuote || byte.isDigit || ",.)-*_>|[=:".utf8.contains(byte)
+    byte.isGraphic && !byte.isLetter
   }
 
   private static let sentenceWords = Set(

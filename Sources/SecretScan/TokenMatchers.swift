@@ -58,7 +58,7 @@ enum TokenMatchers {
       }
       offset = max(runEnd, offset + 1)
     }
-    return value.count >= 16 && Set(value).count >= 6 ? (value, end) : nil
+    return value.count >= 16 && Randomness.distinctCount(value) >= 6 ? (value, end) : nil
   }
 
   /// A Telegram bot's token around the colon at `colon`.
@@ -69,7 +69,7 @@ enum TokenMatchers {
     // `bot` is part of the URL in which the token is used.
     let isStart = text.isTokenStart(start) || text.has("bot", at: start - 3)
     guard (6...12).contains(colon - start), (34...36).contains(end - colon - 1), isStart else { return nil }
-    guard Set(text[(colon + 1)..<end]).count >= 8 else { return nil }
+    guard Randomness.distinctCount(text[(colon + 1)..<end]) >= 8 else { return nil }
     return Candidate(.telegramBotToken, start..<end, in: text)
   }
 
@@ -105,7 +105,7 @@ enum TokenMatchers {
   /// The key in an Azure connection string, after `AccountKey=`.
   static func azureAccountKey(_ text: ByteText, from start: Int) -> Candidate? {
     let end = text.end(from: start, limit: 128) { $0.isBase64 || $0 == UInt8(ascii: "=") }
-    guard end - start >= 32, Set(text[start..<end]).count >= 8 else { return nil }
+    guard end - start >= 32, Randomness.distinctCount(text[start..<end]) >= 8 else { return nil }
     return Candidate(.azureConnectionString, start..<end, in: text)
   }
 
@@ -123,7 +123,7 @@ enum TokenMatchers {
   /// The path of a webhook's URL, after its host and fixed part.
   static func webhook(_ text: ByteText, from start: Int) -> Candidate? {
     let end = text.end(from: start, limit: 256) { $0.isBase64URL || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "@") }
-    guard end - start >= 24, Set(text[start..<end]).count >= 8 else { return nil }
+    guard end - start >= 24, Randomness.distinctCount(text[start..<end]) >= 8 else { return nil }
     return Candidate(.webhookURL, start..<end, in: text)
   }
 

@@ -36,7 +36,8 @@ enum Trigger: Sendable {
     case .cookie: return Self.list(HeaderMatchers.cookie(text, from: end))
     case .assignment(let name): return AssignmentMatcher.match(text, keyword, name)
     case .hexKey:
-      return Self.list(AssignmentMatcher.hexKey(text, lead: start..<end, from: text.end(from: end, limit: 16, where: \.isWord)))
+      let nameEnd = text.end(from: end, limit: 16, where: \.isWord)
+      return Self.list(AssignmentMatcher.hexKey(text, lead: start..<end, from: nameEnd))
     case .exchange: return Self.list(ExchangeMatcher.match(text, after: end))
     case .seedPhrase: return Self.list(SeedPhraseMatcher.match(text, after: end))
     }

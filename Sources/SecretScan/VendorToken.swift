@@ -38,13 +38,14 @@ struct VendorToken: Sendable {
   /// The token whose prefix begins at `start`, if there is one.
   func match(_ text: ByteText, at start: Int) -> Candidate? {
     guard text.has(prefix, at: start), text.isTokenStart(start) else { return nil }
+    if isAmbiguous && text[start - 1].isBase64URL && text[start - 1] != UInt8(ascii: "_") { return nil }
     let tail = start + prefix.utf8CodeUnitCount
     var end = text.end(from: tail, limit: length.upperBound + 1, where: alphabet.contains)
     while end > tail, [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "=")].contains(text[end - 1]) { end -= 1 }
     guard length.contains(end - tail) else { return nil }
     let value = text[tail..<end]
     // `ghp_xxxxxxxx` stands for a token.
-    guard Set(value).count >= 6 else { return nil }
+    guard Randomness.distinctCount(value) >= 6 else { return nil }
     if isAmbiguous && (Randomness.isWordLike(value) || Randomness.entropy(of: value) < 3) { return nil }
     return Candidate(rule, start..<end, in: text)
   }
