@@ -14,7 +14,8 @@ extension Repository {
   ///    branch does not move, the index is taken back.
   ///
   /// When HEAD has moved in step 4 or 5, everything from step 2 on is done again on the new parent, `attempts` times in
-  /// all; from the third on, step 4 comes first. The working tree is only read; hooks, filters, attributes and signing have no part in it.
+  /// all; from the third on, step 4 comes first. The working tree is only read; hooks, filters, attributes and signing
+  /// have no part in it.
   ///
   /// On a detached HEAD, and while a merge, rebase or the like is in progress, nothing is written and the result is
   /// `.pending`.
