@@ -42,7 +42,7 @@ count_results() {
   if ((skipped > 0)); then say "$skipped skipped"; fi
 }
 
-if ! bash scripts/install-dependencies.sh; then
+if ! bash scripts/install-dependencies.sh strace python3 bsdutils postgresql-client-15; then
   say "The tests need the packages above."
   failed=1
   finish
