@@ -179,7 +179,7 @@ package struct Adoption: Sendable {
       return path
     }
     let folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
-    let bytes = RecordFile.encode(record, recordedBy: agent.name.prefix(1).uppercased() + agent.name.dropFirst())
+    let bytes = RecordFile.encode(record, recordedBy: agent.displayName)
     var names: [String] = []
     let base = fileName?.split(separator: "/").last.map(String.init)
     if let base, TreeLayout.role(of: folder.appending(base), agent: agent).kind == record.kind { names.append(base) }

@@ -107,7 +107,7 @@ package struct RecordHistory: Sendable {
           Report.object([
             "commit": .string(step.commit.id.description), "author": .string(step.commit.author.name),
             "time": Report.string(
-              Instant(microseconds: step.commit.author.time.multipliedReportingOverflow(by: 1_000_000).partialValue)?
+              Instant(seconds: step.commit.author.time)?
                 .description),
             "message": .string(step.commit.message),
             "changes": .array(

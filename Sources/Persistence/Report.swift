@@ -74,7 +74,7 @@ package enum Report {
         object([
           "commit": .string(provenance.commit.description), "author": .string(provenance.author),
           "time": string(
-            Instant(microseconds: provenance.time.multipliedReportingOverflow(by: 1_000_000).partialValue)?.description),
+            Instant(seconds: provenance.time)?.description),
         ])
       } ?? .null,
     ])

@@ -23,6 +23,9 @@ package struct Agent: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The first agent, and the one used where none is named.
   package static let `default` = Agent(validated: "maven")
 
+  /// The name with a capital, as files say who recorded them.
+  package var displayName: String { name.prefix(1).uppercased() + name.dropFirst() }
+
   /// The agent's folder: `.moha/<name>`, without a slash at the end.
   package var root: RecordPath { RecordPath(".moha/" + name) }
 

@@ -44,6 +44,9 @@ package struct ContentHash: Hashable, Sendable {
     self.init(bytes: bytes)
   }
 
+  /// The key of an event's record: the first 32 hexadecimal digits.
+  package var recordKey: String { String(description.prefix(32)) }
+
   /// The 32 bytes, in the order of the digest.
   package var bytes: [UInt8] {
     var output: [UInt8] = []

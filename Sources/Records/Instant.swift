@@ -18,6 +18,13 @@ package struct Instant: Hashable, Comparable, Sendable {
     self.microseconds = microseconds
   }
 
+  /// Makes a moment from seconds since 1970-01-01T00:00:00Z, as git has them. Fails as `init(microseconds:)` does.
+  package init?(seconds: Int64) {
+    let (microseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+    guard !overflow else { return nil }
+    self.init(microseconds: microseconds)
+  }
+
   /// Makes a moment from microseconds since 2000-01-01T00:00:00Z, as PostgreSQL's binary format has them.
   package init?(microsecondsSince2000 microseconds: Int64) {
     let (sum, overflow) = microseconds.addingReportingOverflow(Self.postgresEpoch)

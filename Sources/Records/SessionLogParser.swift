@@ -276,7 +276,7 @@ struct SessionLogParser {
     entries.append(
       LogEntry(
         event: event, range: range, line: draft.line, generation: draft.generation,
-        recordKey: String(hash.description.prefix(32)), contentHash: hash, isRepetition: earlier != nil))
+        recordKey: hash.recordKey, contentHash: hash, isRepetition: earlier != nil))
   }
 
   private mutating func checkConflict(_ time: Instant, _ event: Event, _ hash: ContentHash, _ line: Int) {

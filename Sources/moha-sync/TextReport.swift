@@ -94,7 +94,7 @@ struct TextReport {
   func history(_ steps: [RecordHistory.Step]) -> String {
     var text = ""
     for step in steps {
-      let time = Instant(microseconds: step.commit.author.time.multipliedReportingOverflow(by: 1_000_000).partialValue)
+      let time = Instant(seconds: step.commit.author.time)
       let title = step.commit.message.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
       text +=
         "\(style.bold(String(step.commit.id.description.prefix(10))))  \(time?.description ?? "")  \(printable(step.commit.author.name))  \(printable(title))\n"
@@ -163,7 +163,7 @@ struct TextReport {
         text += "    \(field.name): git \(value(field.git)), row \(value(field.row))\n"
       }
       if let provenance = difference.provenance {
-        let time = Instant(microseconds: provenance.time.multipliedReportingOverflow(by: 1_000_000).partialValue)
+        let time = Instant(seconds: provenance.time)
         text +=
           style.dim(
             "    last touched in \(provenance.commit.description.prefix(10)) by \(printable(provenance.author)) at \(time?.description ?? "?")"

@@ -60,7 +60,7 @@ struct IdempotencyKeys {
       case .milestone: .milestone
       case .event: .event
       }
-    let recordKey = kind == .event ? String(record.contentHash.description.prefix(32)) : nil
+    let recordKey = kind == .event ? record.contentHash.recordKey : nil
     try self.record(key, kind: kind, use: Use(path: path, recordKey: recordKey))
   }
 

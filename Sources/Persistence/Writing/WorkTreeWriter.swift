@@ -58,7 +58,7 @@ struct WorkTreeWriter {
     _ record: Record, request: RecordRequest, keys: IdempotencyKeys,
     counting: () throws -> (entry: WriteJournal.Entry, total: Int)?
   ) async throws -> Staged {
-    let bytes = RecordFile.encode(record, recordedBy: recorder)
+    let bytes = RecordFile.encode(record, recordedBy: agent.displayName)
     try gate.check(bytes, path: nil)
     let path = try await freePath(for: record)
     let entry = try journal.add(.create, path: path, content: bytes)
@@ -87,7 +87,7 @@ struct WorkTreeWriter {
     let offset =
       try file.size()
       ?? {
-        let head = Array("# \(recorder) Session Log\n## Append-only event history\n\n---\n".utf8)
+        let head = Array("# \(agent.displayName) Session Log\n## Append-only event history\n\n---\n".utf8)
         try file.create(with: head)
         return head.count
       }()
@@ -96,7 +96,7 @@ struct WorkTreeWriter {
     let record = Record.event(event)
     if let key = request.key {
       try keys.record(
-        key, kind: request.kind, use: .init(path: path, recordKey: String(record.contentHash.description.prefix(32))))
+        key, kind: request.kind, use: .init(path: path, recordKey: record.contentHash.recordKey))
     }
     var rebirths: Int?
     if event.type == "REBIRTH" {
@@ -179,7 +179,7 @@ struct WorkTreeWriter {
       }
     }
     let count = try await decisionCount()
-    let text = "{\n  \"name\": \"\(recorder)\",\n  \"rebirth_count\": 0,\n  \"total_decisions\": \(count)\n}\n"
+    let text = "{\n  \"name\": \"\(agent.displayName)\",\n  \"rebirth_count\": 0,\n  \"total_decisions\": \(count)\n}\n"
     return Identity(path: path, document: try JSONDocument(Array(text.utf8)), exists: false)
   }
 
@@ -220,9 +220,6 @@ struct WorkTreeWriter {
     let snapshot = try await repository.snapshot(under: GitPath(TreeLayout.decisions(of: agent).bytes))
     return snapshot.entries.count { TreeLayout.role(of: RecordPath($0.path.bytes), agent: agent) == .decision }
   }
-
-  /// Who the footer names: the agent, with a capital.
-  private var recorder: String { agent.name.prefix(1).uppercased() + agent.name.dropFirst() }
 
   // MARK: Recovery
 
@@ -279,7 +276,7 @@ extension WorkTreeWriter.Staged {
     if let record {
       let key =
         record.kind == .event
-        ? RecordKey(String(record.contentHash.description.prefix(32)))
+        ? RecordKey(record.contentHash.recordKey)
         : RecordKey(fileName: Array(path.lastComponent), agent: agent)
       let git = GitRecord(
         kind: record.kind, key: key, path: path, objectID: .blob(bytes), contentHash: record.contentHash,

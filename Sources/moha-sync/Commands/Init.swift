@@ -17,7 +17,7 @@ struct Init: AsyncParsableCommand {
         code: "bare-repository", message: "a bare repository has no working tree to make files in", status: .noTree)
     }
     let agent = workspace.settings.agent
-    let name = agent.name.prefix(1).uppercased() + agent.name.dropFirst()
+    let name = agent.displayName
     let root = agent.root.text
     let files = [
       ("\(root)/identity.json", "{\n  \"name\": \"\(name)\",\n  \"rebirth_count\": 0,\n  \"total_decisions\": 0\n}\n"),
