@@ -20,9 +20,13 @@ internal import Testing
       "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "SecretScan",
     ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
+    "MCPServer": [
+      "Crypto", "FoundationEssentials", "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "Persistence", "Records",
+      "ServiceLifecycle",
+    ],
     "moha-sync": [
-      "ArgumentParser", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Persistence", "Postgres",
-      "Records", "Redis", "SystemPackage", "UnixSignals",
+      "ArgumentParser", "AsyncHTTPClient", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Logging",
+      "MCPServer", "Persistence", "Postgres", "Records", "Redis", "ServiceLifecycle", "SystemPackage", "UnixSignals",
     ],
   ]
 
