@@ -11,6 +11,9 @@ static const unsigned char provenance[] = {
 static const unsigned char indexes_functions[] = {
 #embed "../../migrations/0003_indexes_functions.sql"
 };
+static const unsigned char fences[] = {
+#embed "../../migrations/0004_fences.sql"
+};
 static const unsigned char manifest[] = {
 #embed "../../migrations/schema.txt"
 };
@@ -19,6 +22,7 @@ static const struct moha_migration migrations[] = {
 	{ "0001_records.sql", records, sizeof records },
 	{ "0002_provenance.sql", provenance, sizeof provenance },
 	{ "0003_indexes_functions.sql", indexes_functions, sizeof indexes_functions },
+	{ "0004_fences.sql", fences, sizeof fences },
 };
 
 size_t moha_migration_count(void)

@@ -4,18 +4,20 @@ package import Records
 
 /// Brings rows from quarantine back as git records.
 ///
-/// The record is written as a file (or appended to the session log), the row follows through an ordinary
-/// reconcile, and what referred to the old row refers to the new one again. The quarantine entry stays and says
-/// when it was adopted.
+/// The record goes the way of every write: a file (or an entry of the session log), and a commit where the policy
+/// commits each write. The row follows through an ordinary reconcile, and what referred to the old row refers to the
+/// new one again. The quarantine entry stays and says when it was adopted.
 package struct Adoption: Sendable {
   package let repository: Repository
   package let agent: Agent
   package let database: Database
+  package let writing: WriteSettings
 
-  package init(repository: Repository, agent: Agent, database: Database) {
+  package init(repository: Repository, agent: Agent, database: Database, writing: WriteSettings) {
     self.repository = repository
     self.agent = agent
     self.database = database
+    self.writing = writing
   }
 
   /// One row in quarantine.
@@ -36,6 +38,8 @@ package struct Adoption: Sendable {
     package let id: Int64
     package let kind: RecordKind
     package let path: String
+    /// Nil where the commit is pending.
+    package let commit: ObjectID?
   }
 
   /// What is in quarantine, newest first; entries of one run only where `run` is given.
@@ -62,13 +66,9 @@ package struct Adoption: Sendable {
 
   /// Writes the entries' records into the working tree, in order of `ids`, then reconciles.
   ///
-  /// Throws `.notFound` for an unknown or already adopted entry, before anything is written.
+  /// Throws before anything is written: `.notFound` for an unknown or already adopted entry, `.secret` for a record
+  /// with something in it that must not enter git.
   package func adopt(_ ids: [Int64]) async throws -> (adopted: [Adopted], outcome: Reconciler.Outcome) {
-    guard let workTree = repository.workTree else {
-      throw PersistenceError(
-        .writeFailed, "a bare repository has no working tree to write records into: nothing was changed",
-        hint: "run in a clone with a working tree")
-    }
     let (connection, schema) = try await database.connectCreating()
     var adopted: [Adopted] = []
     var references: [(kind: RecordKind, key: RecordKey, json: JSONValue)] = []
@@ -76,15 +76,22 @@ package struct Adoption: Sendable {
       let lock = try RunLock(gitDirectory: repository.commonDirectory)
       defer { withExtendedLifetime(lock) {} }
       let pending = try await load(ids, connection: connection, schema: schema)
-      for (id, record, fileName, referencedBy) in pending {
-        let path = try await write(record, preferring: fileName, workTree: workTree)
-        adopted.append(Adopted(id: id, kind: record.kind, path: RecordPath(path.bytes).text))
-        if let referencedBy, record.kind != .event {
-          references.append((record.kind, RecordKey(fileName: Array(path.lastComponent), agent: agent), referencedBy))
+      let writer = RecordWriter(repository: repository, agent: agent, settings: writing)
+      // A run that was killed before it marked the entries finds its own files again.
+      let written = try await writer.write(
+        returning: pending.map { entry in
+          RecordWriter.Returning(
+            record: entry.record, fileName: entry.fileName?.split(separator: "/").last.map(String.init),
+            key: "quarantine \(entry.run)/\(entry.id)")
+        })
+      for (entry, written) in zip(pending, written) {
+        adopted.append(Adopted(id: entry.id, kind: entry.record.kind, path: written.path, commit: written.commit))
+        if let referencedBy = entry.referencedBy, let key = written.record?.git.key, entry.record.kind != .event {
+          references.append((entry.record.kind, key, referencedBy))
         }
         _ = try await connection.execute(
           "UPDATE \(schema.qualified("maven_quarantine")) SET adopted_at = now(), detail = $2 WHERE id = $1",
-          [.int(id), .text("adopted as \(RecordPath(path.bytes).text)")])
+          [.int(entry.id), .text("adopted as \(written.path)")])
       }
     } catch {
       await connection.close()
@@ -100,15 +107,25 @@ package struct Adoption: Sendable {
     return (adopted, outcome)
   }
 
+  /// A row of the quarantine as the record that it was.
+  private struct Pending {
+    let id: Int64
+    /// The run that took the row out: with the id it tells entries of different databases apart.
+    let run: String
+    let record: Record
+    let fileName: String?
+    let referencedBy: JSONValue?
+  }
+
   private func load(
     _ ids: [Int64], connection: Connection, schema: SchemaName
-  ) async throws -> [(id: Int64, record: Record, fileName: String?, referencedBy: JSONValue?)] {
+  ) async throws -> [Pending] {
     let rows = try await connection.query(
       """
-      SELECT id, kind, row_data::text, referenced_by::text, adopted_at IS NOT NULL
+      SELECT id, kind, row_data::text, referenced_by::text, adopted_at IS NOT NULL, run_id::text
       FROM \(schema.qualified("maven_quarantine")) WHERE agent = $1 AND id = ANY($2::bigint[])
       """, [.text(agent.name), .intArray(ids)])
-    var found: [Int64: (Record, String?, JSONValue?)] = [:]
+    var found: [Int64: Pending] = [:]
     for row in rows {
       let id = try row.int(0)
       guard let kind = RecordKind.allCases.first(where: { $0.name == (try? row.string(1)) }),
@@ -123,15 +140,16 @@ package struct Adoption: Sendable {
       }
       let record = try Adoption.record(of: kind, from: data, id: id)
       let references = try row.optionalString(3).flatMap { try? JSONValue.parse(Array($0.utf8)) }
-      found[id] = (record, data["git_filename"]?.text, references)
+      found[id] = Pending(
+        id: id, run: try row.string(5), record: record, fileName: data["git_filename"]?.text, referencedBy: references)
     }
     return try ids.map { id in
-      guard let (record, fileName, references) = found[id] else {
+      guard let pending = found[id] else {
         throw PersistenceError(
           .notFound, "quarantine of agent \(agent) has no entry \(id): nothing was written",
           hint: "`moha-sync adopt` without a number lists the entries")
       }
-      return (id, record, fileName, references)
+      return pending
     }
   }
 
@@ -158,49 +176,6 @@ package struct Adoption: Sendable {
         .notFound, "quarantine entry \(id) is no complete \(kind.rawValue): \(error.message). Nothing was written",
         hint: "its row_data holds everything that the row held; write the record by hand from it")
     }
-  }
-
-  private func write(_ record: Record, preferring fileName: String?, workTree: String) async throws -> GitPath {
-    if case .event(let event) = record {
-      let path = GitPath(TreeLayout.sessionLog(of: agent).bytes)
-      let source = try await RecordSource(.workTree, agent: agent, repository: repository)
-      let file = WorkTreeFile(workTree: workTree, path: path)
-      guard let entry = source.entries.first(where: { $0.path == path }) else {
-        try file.create(with: SessionLog.encode(event))
-        return path
-      }
-      var bytes = try await repository.read([entry], limit: GitRecordReader.logLimit, into: [UInt8]()) {
-        bytes, _, content in
-        bytes = try content.map { Array($0) }.get()
-        return true
-      }
-      if let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
-      try file.replace(with: bytes + SessionLog.encode(event))
-      return path
-    }
-    let folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
-    let bytes = RecordFile.encode(record, recordedBy: agent.displayName)
-    var names: [String] = []
-    let base = fileName?.split(separator: "/").last.map(String.init)
-    if let base, TreeLayout.role(of: folder.appending(base), agent: agent).kind == record.kind { names.append(base) }
-    let time = record.time ?? Instant(microseconds: 0) ?? .earliest
-    for ordinal in 1...100 {
-      switch record {
-      case .milestone(let milestone):
-        names.append(TreeLayout.milestoneFileName(at: time, title: milestone.title, ordinal: ordinal))
-      default:
-        names.append(TreeLayout.decisionFileName(at: time, ordinal: ordinal))
-      }
-    }
-    let source = try await RecordSource(.workTree, agent: agent, repository: repository)
-    let taken = Set(source.entries.map { Array($0.path.lastComponent) })
-    guard let name = names.first(where: { !taken.contains(Array($0.utf8)) }) else {
-      throw PersistenceError(
-        .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written")
-    }
-    let path = GitPath(folder.appending(name).bytes)
-    try WorkTreeFile(workTree: workTree, path: path).create(with: bytes)
-    return path
   }
 
   /// Points rows that lost their reference when the old row went at the new one.

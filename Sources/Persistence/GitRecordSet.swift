@@ -106,7 +106,7 @@ struct GitRecordReader {
       records += try await history.deletedFiles(archivedKeys, notIn: present)
     }
 
-    let documents = try await readDocuments(roles, decisions: files.lazy.filter { $0.role == .decision }.count)
+    let documents = try await readDocuments(roles)
     findings += documents.findings
     records.sort { $0.kind == $1.kind ? $0.key < $1.key : $0.kind.name < $1.kind.name }
     findings.sort { ($0.path, $0.line ?? 0) < ($1.path, $1.line ?? 0) }
@@ -244,10 +244,12 @@ struct GitRecordReader {
   // MARK: Documents that are no rows
 
   private func readDocuments(
-    _ roles: [(index: Int, role: FileRole)], decisions: Int
+    _ roles: [(index: Int, role: FileRole)]
   ) async throws -> (findings: [Diagnostic], drift: [GitRecordSet.CounterDrift]) {
     var findings: [Diagnostic] = []
     var drift: [GitRecordSet.CounterDrift] = []
+    let paths = source.entries.map(\.path) + source.unreadable.map(\.path)
+    let decisions = TreeLayout.decisionCount(paths, agent: source.agent)
     for (index, role) in roles where role == .identity || role == .infrastructure || role == .persona {
       let entry = source.entries[index]
       let path = RecordPath(entry.path.bytes)

@@ -13,6 +13,7 @@ struct PlanApplier {
   let repository: Repository
   let schema: SchemaName
   let run: ReconcileRun
+  let fence: FencingToken
 
   /// From this many rows into an empty table on, secondary indexes are dropped before and built after the copy.
   static let bulkThreshold = 2_000
@@ -61,6 +62,7 @@ struct PlanApplier {
     var outcome = Outcome()
     let plan = survey.plan
     let agent = survey.source.agent
+    try fence.exchange(transaction, holder: "\(run.command), run \(run.id)", schema: schema)
     try transaction.script("SET LOCAL search_path TO \(schema.quoted), pg_temp")
 
     for kind in RecordKind.allCases {

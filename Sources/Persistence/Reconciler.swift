@@ -5,7 +5,8 @@ package import Records
 /// Brings the database of one agent to what git holds, and says what it did.
 ///
 /// `survey` (of `Surveyor`) reads and computes a plan; `run` executes one. One run at a time for an agent and a
-/// database: flock(2) on the repository, tried once, and a session advisory lock in Postgres, polled for a moment.
+/// database: flock(2) on the repository, tried once, and a session advisory lock in Postgres, polled for a moment. A
+/// holder that lost the lock without noticing is refused by its fencing token.
 package struct Reconciler: Sendable {
   package let repository: Repository
   package let agent: Agent
@@ -25,8 +26,9 @@ package struct Reconciler: Sendable {
     package var restoringDeletedFiles = false
     /// How many rows the safety rails may let go; nil for their own limits.
     package var allowedRemovals: Int?
-    /// Whether counters of identity.json are corrected in the working tree.
+    /// Whether counters of identity.json are corrected in the working tree, and committed as `writing` says.
     package var correctsCounters = false
+    package var writing = WriteSettings()
     /// Whether to read both sides once more after the changes, and report what is left.
     package var provesResult = true
     /// Called with the number of rows read or written since the last call, and the number in all.
@@ -97,6 +99,7 @@ package struct Reconciler: Sendable {
     let migrator = Migrator(schema: schema)
     _ = try await migrator.migrate(connection)
     var driftLeft = try await migrator.repair(connection)
+    let fence = try await FencingToken.current("reconcile/\(agent)", schema: schema, on: connection)
     let surveyor = Surveyor(repository: repository, agent: agent, schema: schema)
     var attempt = 1
     while true {
@@ -105,7 +108,8 @@ package struct Reconciler: Sendable {
         reusing: attempt == 1 ? before : nil)
       try SafetyRails(allowed: options.allowedRemovals).check(survey.plan)
       do {
-        let applied = try await apply(survey, options: options, run: run, connection: connection, schema: schema)
+        let applied = try await apply(
+          survey, options: options, run: run, fence: fence, connection: connection, schema: schema)
         // A unique index could not be built while duplicates stood in its way.
         if !driftLeft.isEmpty { driftLeft = try await migrator.repair(connection) }
         return try await conclude(
@@ -140,11 +144,12 @@ package struct Reconciler: Sendable {
   }
 
   private func apply(
-    _ survey: Survey, options: Options, run: ReconcileRun, connection: Connection, schema: SchemaName
+    _ survey: Survey, options: Options, run: ReconcileRun, fence: FencingToken, connection: Connection,
+    schema: SchemaName
   ) async throws -> PlanApplier.Outcome? {
     let isCurrent = survey.rows.checkpoint == Checkpoint(commit: survey.source.commit?.id, tree: survey.source.tree)
     guard survey.plan.changesRows || !isCurrent else { return nil }
-    let applier = PlanApplier(survey: survey, repository: repository, schema: schema, run: run)
+    let applier = PlanApplier(survey: survey, repository: repository, schema: schema, run: run, fence: fence)
     let total = survey.plan.inserts.count
     let applied = try await applier.apply(connection) { count in options.progress?(count, total) }
     if !applied.bulkTables.isEmpty {
@@ -169,7 +174,7 @@ package struct Reconciler: Sendable {
   ) async throws -> Outcome {
     var counts = found.counts
     var correctedCounters = 0
-    if options.correctsCounters { correctedCounters = try await correctCounters(survey) }
+    if options.correctsCounters { correctedCounters = try await correctCounters(survey, writing: options.writing) }
     var proof: Survey?
     var left: [Difference.Class: Int] = [:]
     if options.provesResult {
@@ -198,21 +203,18 @@ package struct Reconciler: Sendable {
     return outcome
   }
 
-  /// Writes corrected counters into identity.json of the working tree: only the bytes of the values change.
-  private func correctCounters(_ survey: Survey) async throws -> Int {
-    guard survey.source.kind == .workTree, let workTree = repository.workTree,
-      let drift = survey.plan.counterDrift.first,
-      let entry = survey.source.entries.first(where: { $0.path == drift.path })
-    else { return 0 }
-    let bytes = try await repository.read([entry], limit: GitRecordReader.fileLimit, into: [UInt8]()) {
-      bytes, _, content in
-      bytes = try content.map { Array($0) }.get()
-      return true
+  /// Corrects the counters of identity.json through the write path. Returns how many are no longer wrong.
+  ///
+  /// The files are counted again under the lock of the tree: a decision may have come since the survey.
+  private func correctCounters(_ survey: Survey, writing: WriteSettings) async throws -> Int {
+    guard survey.source.kind == .workTree, !survey.plan.counterDrift.isEmpty else { return 0 }
+    let writer = RecordWriter(repository: repository, agent: agent, settings: writing)
+    do {
+      return try await writer.correctCounters() ? survey.plan.counterDrift.count : 0
+    } catch let error as PersistenceError where error.code == .locked {
+      // A writer keeps the tree for longer than anybody should wait: the drift is still there and is reported as left.
+      return 0
     }
-    let path = RecordPath(entry.path.bytes)
-    guard let edited = IdentityFile.parse(bytes, path: path).edited(totalDecisions: drift.counted) else { return 0 }
-    try WorkTreeFile(workTree: workTree, path: entry.path).replace(with: edited)
-    return survey.plan.counterDrift.count
   }
 
   /// The run's row. Written after the changes, in a transaction of its own: it reports their result, and the

@@ -128,7 +128,10 @@ struct TextReport {
   }
 
   func adopted(_ adopted: [Adoption.Adopted]) -> String {
-    adopted.map { "adopted \($0.id) as \(printable($0.path))\n" }.joined() + "Commit the files to keep them.\n"
+    adopted.map { item in
+      let commit = item.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending"
+      return "adopted \(item.id) as \(printable(item.path))  \(commit)\n"
+    }.joined()
   }
 
   // MARK: Parts

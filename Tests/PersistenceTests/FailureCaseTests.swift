@@ -16,6 +16,47 @@ internal import Testing
     }
   }
 
+  @Test func case5AHolderThatLostTheLockWhileItSleptIsRefusedAndNothingIsAppliedTwice() async throws {
+    let tree = try await MavenTree.sample()
+    try await tree.run("sync")
+    try await tree.sql("UPDATE maven_decisions SET confidence = 12 WHERE git_filename = '\(MavenTree.decisionName(2))'")
+    // The holder has its lock, its token and its plan, and sleeps. Its lock is taken from it.
+    let connection = try await tree.database.connect()
+    let survey = try await tree.survey()
+    let fence = try await FencingToken.current("reconcile/maven", schema: .public, on: connection)
+    #expect(try await tree.run().quarantined == 1)
+    let dump = try tree.dump()
+    #expect(try await code { try await tree.apply(survey, connection: connection, fence: fence) } == .locked)
+    #expect(try tree.dump() == dump)
+    await connection.close()
+  }
+
+  @Test func case5ATokenIsGoodForOneWriteAlsoInATableThatWasEmptied() async throws {
+    let tree = try await MavenTree.sample()
+    let connection = try await tree.database.connect()
+    _ = try await Migrator(schema: .public).migrate(connection)
+    func current() async throws -> FencingToken {
+      try await FencingToken.current("test", schema: .public, on: connection)
+    }
+    func exchange(_ token: FencingToken) async throws -> PersistenceError.Code? {
+      try await code {
+        try await connection.transaction { try token.exchange($0, holder: "test", schema: .public) }
+      }
+    }
+    let first = try await current()
+    #expect(try await exchange(first) == nil)
+    #expect(try await exchange(first) == .locked)
+    let second = try await current()
+    try await connection.script("TRUNCATE maven_fences")
+    #expect(try await exchange(second) == .locked)
+    let third = try await current()
+    #expect(third == first)
+    #expect(try await exchange(third) == nil)
+    #expect(try await exchange(second) == .locked)
+    #expect(try await exchange(first) == .locked)
+    await connection.close()
+  }
+
   @Test func case6AnAgentsFolderThatIsGoneRemovesNothing() async throws {
     let tree = try await MavenTree.sample()
     try await tree.run("sync")

@@ -137,10 +137,12 @@ final class MavenTree {
     Verification(try await survey(at: revision), elapsed: .zero)
   }
 
-  /// Applies a survey's plan as it is, however old it has become.
-  func apply(_ survey: Survey, connection: Connection) async throws {
+  /// Applies a survey's plan as it is, however old it has become, under a token that may be old too.
+  func apply(_ survey: Survey, connection: Connection, fence: FencingToken? = nil) async throws {
+    let current = try await FencingToken.current("reconcile/\(agent)", schema: .public, on: connection)
     let applier = PlanApplier(
-      survey: survey, repository: try repository(), schema: .public, run: ReconcileRun(command: "test"))
+      survey: survey, repository: try repository(), schema: .public, run: ReconcileRun(command: "test"),
+      fence: fence ?? current)
     _ = try await applier.apply(connection) { _ in }
   }
 

@@ -129,7 +129,8 @@ internal import Testing
     #expect(outcome.quarantined == 2)
     #expect(try await tree.value("SELECT decision_id FROM maven_trades") == nil)
 
-    let adoption = Adoption(repository: try tree.repository(), agent: tree.agent, database: tree.target())
+    let adoption = Adoption(
+      repository: try tree.repository(), agent: tree.agent, database: tree.target(), writing: WriteSettings())
     let entries = try await adoption.entries()
     #expect(Set(entries.map(\.reason)) == ["orphaned"])
     let (adopted, proof) = try await adoption.adopt(entries.map(\.id).sorted())
@@ -146,9 +147,17 @@ internal import Testing
         "SELECT confidence || risk_level FROM maven_decisions WHERE git_filename = 'decision_20260301_120000.md'")
         == "61.5high")
     #expect(try await tree.verification().isInSync)
+    #expect(try tree.git.git("status", "--porcelain") == "")
+    #expect(try tree.git.git("log", "--format=%s", "-1").hasPrefix("maven: 1 decision, 1 event"))
     await #expect { _ = try await adoption.adopt([entries[0].id]) } throws: {
       ($0 as? PersistenceError)?.code == .notFound
     }
+    // As after a kill between the files and the mark in the quarantine.
+    try await tree.sql("UPDATE maven_quarantine SET adopted_at = NULL")
+    let (again, _) = try await adoption.adopt(entries.map(\.id).sorted())
+    #expect(again.map(\.path) == adopted.map(\.path))
+    #expect(try tree.git.git("log", "--oneline").split(separator: "\n").count == 2)
+    #expect(try await tree.verification().isInSync)
   }
 
   @Test func aDroppedDatabaseIsADifferenceAndComesBack() async throws {
@@ -224,7 +233,30 @@ internal import Testing
       written
         == "{\"name\":\"M\\u00e9\",  \"total_decisions\" :6,\n\t\"performance_tracking\": {\"total_decisions\": 6, \"x\": 1.50}}"
     )
+    // The correction is a commit like any other write.
+    #expect(try tree.git.git("status", "--porcelain") == "")
+    #expect(try tree.git.git("show", "--format=%s", "--name-only", "HEAD").hasSuffix("\n.moha/maven/identity.json"))
     #expect(try await tree.run().survey.repairable == 0)
+  }
+
+  @Test func aQuarantinedRowWithASecretIsNotWrittenIntoGit() async throws {
+    let tree = try await MavenTree.sample()
+    try await tree.run("sync")
+    let secret = "gh" + "p_" + String(repeating: "a1B2c3", count: 6)
+    try await tree.sql(
+      """
+      INSERT INTO maven_decisions (git_filename, decision_type, action, reasoning, confidence, risk_level, decided_at)
+        VALUES ('decision_20260301_120000.md', 'buy', 'Bought', 'plain', 61.5, 'HIGH', '2026-03-01T12:00:00Z'),
+          ('decision_20260301_120001.md', 'buy', 'Bought', 'token \(secret)', 61.5, 'HIGH', '2026-03-01T12:00:01Z');
+      """)
+    try await tree.run()
+    let before = try tree.git.git("rev-parse", "HEAD")
+    let adoption = Adoption(
+      repository: try tree.repository(), agent: tree.agent, database: tree.target(), writing: WriteSettings())
+    let ids = try await adoption.entries().map(\.id).sorted()
+    #expect(ids.count == 2)
+    await #expect { _ = try await adoption.adopt(ids) } throws: { ($0 as? PersistenceError)?.code == .secret }
+    #expect(try tree.git.git("rev-parse", "HEAD") == before && tree.git.git("status", "--porcelain") == "")
   }
 
   @Test func aProofKeptEarlierTellsWhatHasChangedSince() async throws {

@@ -31,6 +31,16 @@ package enum RecordRequest: Sendable {
     }
   }
 
+  /// A request for a record that exists already, with its own time.
+  init(_ record: Record, key: String?) {
+    self =
+      switch record {
+      case .decision(let decision): .decision(decision, key: key)
+      case .event(let event): .event(event, key: key)
+      case .milestone(let milestone): .milestone(milestone, key: key)
+      }
+  }
+
   /// Reads a request.
   ///
   /// - Parameter now: the record's time; a client cannot choose it.

@@ -36,6 +36,68 @@ package struct RecordWriter: Sendable {
   }
 
   package func write(_ request: RecordRequest) async throws -> Written {
+    let place = try place()
+    let staged = try await place.withTree { try await $0.stage(request) }
+    return try await commit([staged], place)[0]
+  }
+
+  /// A record that comes back as it was, with its own time.
+  package struct Returning: Sendable {
+    package let record: Record
+    /// The file's name that it had; taken where it is free.
+    package let fileName: String?
+    /// The same key twice gives one record, as for a request.
+    package let key: String
+  }
+
+  /// Writes records back into the tree, in order, and commits them together.
+  ///
+  /// Throws before anything is written where one of them holds what looks like a secret.
+  package func write(returning records: [Returning]) async throws -> [Written] {
+    let place = try place()
+    for record in records { try place.tree.check(record.record) }
+    let staged = try await place.withTree { tree in
+      var staged: [WorkTreeWriter.Staged] = []
+      for record in records {
+        staged.append(try await tree.stage(RecordRequest(record.record, key: record.key), name: record.fileName))
+      }
+      return staged
+    }
+    return try await commit(staged, place)
+  }
+
+  /// Makes the counters of identity.json those of the files. False where they are already, or cannot be edited.
+  package func correctCounters() async throws -> Bool {
+    let place = try place()
+    let entry = try await place.withTree { try await $0.correctCounters() }
+    guard let entry else { return false }
+    if settings.commitPolicy == .eachWrite { _ = try await place.committer.commit([entry]) }
+    return true
+  }
+
+  private func place() throws -> WritingPlace {
+    try WritingPlace(repository: repository, agent: agent, settings: settings)
+  }
+
+  private func commit(_ staged: [WorkTreeWriter.Staged], _ place: WritingPlace) async throws -> [Written] {
+    guard settings.commitPolicy == .eachWrite else {
+      return staged.map { $0.written(commit: nil, pending: "the commit policy is periodic") }
+    }
+    switch try await place.committer.commit(staged.flatMap(\.entries)) {
+    case .committed(let id): return staged.map { $0.written(commit: id, pending: nil) }
+    case .pending(let reason): return staged.map { $0.written(commit: nil, pending: reason) }
+    }
+  }
+}
+
+/// The working tree that a write goes to, with its journal, its gate and its locks.
+private struct WritingPlace {
+  let tree: WorkTreeWriter
+  let committer: SharedCommitter
+  private let lockPath: String
+  private let patience: Duration
+
+  init(repository: Repository, agent: Agent, settings: WriteSettings) throws {
     guard let workTree = repository.workTree else {
       throw PersistenceError(
         .writeFailed, "a bare repository has no working tree to write records into: nothing was written",
@@ -43,25 +105,20 @@ package struct RecordWriter: Sendable {
     }
     let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
     let gate = try SecretGate(workTree: workTree)
-    let tree = WorkTreeWriter(
+    tree = WorkTreeWriter(
       repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
-    let staged: WorkTreeWriter.Staged
-    do {
-      let lock = try await FileLock.acquire(
-        "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
-      defer { withExtendedLifetime(lock) {} }
-      try await tree.recover()
-      staged = try await tree.stage(request)
-    }
-    guard settings.commitPolicy == .eachWrite else {
-      return staged.written(commit: nil, pending: "the commit policy is periodic")
-    }
-    let committer = SharedCommitter(
+    committer = SharedCommitter(
       repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience)
-    switch try await committer.commit(staged.entries) {
-    case .committed(let id): return staged.written(commit: id, pending: nil)
-    case .pending(let reason): return staged.written(commit: nil, pending: reason)
-    }
+    lockPath = "\(repository.gitDirectory)/moha-sync/tree.flock"
+    patience = settings.patience
+  }
+
+  /// Runs `body` under the lock of the tree, after what killed writers left was finished or undone.
+  func withTree<R>(_ body: (WorkTreeWriter) async throws -> R) async throws -> R {
+    let lock = try await FileLock.acquire(lockPath, patience: patience)
+    defer { withExtendedLifetime(lock) {} }
+    try await tree.recover()
+    return try await body(tree)
   }
 }
 

@@ -26,7 +26,8 @@ struct WorkTreeWriter {
 
   // MARK: Staging
 
-  func stage(_ request: RecordRequest) async throws -> Staged {
+  /// - Parameter name: a file's name to take where it is free and of the right kind, in place of one made from the time.
+  func stage(_ request: RecordRequest, name: String? = nil) async throws -> Staged {
     let keys = IdempotencyKeys(journal: journal, agent: agent)
     if let key = request.key, let use = try await keys.use(of: key, kind: request.kind, in: self) {
       return try await repeated(request, use)
@@ -35,9 +36,9 @@ struct WorkTreeWriter {
     switch request {
     case .decision(let decision, _):
       let record = Record.decision(decision)
-      return try await create(record, request: request, keys: keys) { try countDecision(identity) }
+      return try await create(record, name: name, request: request, keys: keys) { try countDecision(identity) }
     case .milestone(let milestone, _):
-      return try await create(.milestone(milestone), request: request, keys: keys) { nil }
+      return try await create(.milestone(milestone), name: name, request: request, keys: keys) { nil }
     case .event(let event, _):
       return try append(event, request: request, keys: keys, identity: identity)
     case .identity(let updates, let isRebirth, _):
@@ -54,13 +55,23 @@ struct WorkTreeWriter {
     }
   }
 
+  /// Throws `.secret` where the record's file would hold one.
+  func check(_ record: Record) throws {
+    try gate.check(bytes(of: record), path: nil)
+  }
+
+  private func bytes(of record: Record) -> [UInt8] {
+    if case .event(let event) = record { return SessionLog.encode(event) }
+    return RecordFile.encode(record, recordedBy: agent.displayName)
+  }
+
   private func create(
-    _ record: Record, request: RecordRequest, keys: IdempotencyKeys,
+    _ record: Record, name: String?, request: RecordRequest, keys: IdempotencyKeys,
     counting: () throws -> (entry: WriteJournal.Entry, total: Int)?
   ) async throws -> Staged {
-    let bytes = RecordFile.encode(record, recordedBy: agent.displayName)
+    let bytes = bytes(of: record)
     try gate.check(bytes, path: nil)
-    let path = try await freePath(for: record)
+    let path = try await freePath(for: record, preferring: name)
     let entry = try journal.add(.create, path: path, content: bytes)
     do {
       try WorkTreeFile(workTree: workTree, path: path).create(with: bytes)
@@ -81,7 +92,7 @@ struct WorkTreeWriter {
     _ event: Event, request: RecordRequest, keys: IdempotencyKeys, identity: Identity
   ) throws -> Staged {
     let path = GitPath(TreeLayout.sessionLog(of: agent).bytes)
-    let bytes = SessionLog.encode(event)
+    let bytes = bytes(of: .event(event))
     try gate.check(bytes, path: nil)
     let file = WorkTreeFile(workTree: workTree, path: path)
     let offset =
@@ -110,7 +121,7 @@ struct WorkTreeWriter {
   }
 
   /// A name that neither the working tree nor HEAD has: of two decisions in one second the later one gets `_2`.
-  private func freePath(for record: Record) async throws -> GitPath {
+  private func freePath(for record: Record, preferring preferred: String?) async throws -> GitPath {
     guard let time = record.time else {
       throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
     }
@@ -118,20 +129,31 @@ struct WorkTreeWriter {
     if layout == .dated { folder = folder.appending(TreeLayout.datedFolder(at: time)) }
     let head = try await repository.head().commit
     let tree = try await head.asyncMap { try await repository.commit($0).tree }
-    for ordinal in 1...10_000 {
+    for ordinal in 0...10_000 {
+      if ordinal == 0 {
+        guard let path = preferred.map({ folder.appending($0) }), GitPath(path.bytes).isWellFormed,
+          TreeLayout.role(of: path, agent: agent).kind == record.kind, try await isFree(path, inTree: tree)
+        else { continue }
+        return GitPath(path.bytes)
+      }
       let name =
         switch record {
         case .milestone(let milestone): TreeLayout.milestoneFileName(at: time, title: milestone.title, ordinal: ordinal)
         default: TreeLayout.decisionFileName(at: time, ordinal: ordinal)
         }
-      let path = GitPath(folder.appending(name).bytes)
-      if try WorkTreeFile(workTree: workTree, path: path).exists() { continue }
-      if let tree, try await repository.entry(at: path, inTree: tree) != nil { continue }
-      return path
+      let path = folder.appending(name)
+      if try await isFree(path, inTree: tree) { return GitPath(path.bytes) }
     }
     throw PersistenceError(
       .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written",
       hint: "try again")
+  }
+
+  private func isFree(_ path: RecordPath, inTree tree: ObjectID?) async throws -> Bool {
+    let path = GitPath(path.bytes)
+    if try WorkTreeFile(workTree: workTree, path: path).exists() { return false }
+    guard let tree else { return true }
+    return try await repository.entry(at: path, inTree: tree) == nil
   }
 
   private func repeated(_ request: RecordRequest, _ use: IdempotencyKeys.Use) async throws -> Staged {
@@ -218,7 +240,7 @@ struct WorkTreeWriter {
   /// Counts the files, as a writer does after another one was killed between a file and its counter.
   private func decisionCount() async throws -> Int {
     let snapshot = try await repository.snapshot(under: GitPath(TreeLayout.decisions(of: agent).bytes))
-    return snapshot.entries.count { TreeLayout.role(of: RecordPath($0.path.bytes), agent: agent) == .decision }
+    return TreeLayout.decisionCount(snapshot.entries.map(\.path) + snapshot.unreadable.map(\.path), agent: agent)
   }
 
   // MARK: Recovery
@@ -251,15 +273,19 @@ struct WorkTreeWriter {
       case .replace: break
       }
     }
-    if countsChanged, try WorkTreeFile(workTree: workTree, path: GitPath(TreeLayout.identity(of: agent).bytes)).exists()
-    {
-      let identity = try await identityFile()
-      let count = try await decisionCount()
-      let file = IdentityFile.parse(identity.document.bytes, path: RecordPath(identity.path.bytes))
-      if file.totalDecisions != count, let bytes = file.edited(totalDecisions: count) {
-        _ = try replaceIdentity(identity, with: try JSONDocument(bytes))
-      }
+    if countsChanged { _ = try await correctCounters() }
+  }
+
+  /// Makes the counters of identity.json those of the files; nil where nothing had to be, or could be, changed.
+  func correctCounters() async throws -> WriteJournal.Entry? {
+    let path = GitPath(TreeLayout.identity(of: agent).bytes)
+    guard try WorkTreeFile(workTree: workTree, path: path).exists() else { return nil }
+    let identity = try await identityFile()
+    let file = IdentityFile.parse(identity.document.bytes, path: RecordPath(identity.path.bytes))
+    guard let bytes = file.edited(totalDecisions: try await decisionCount()), bytes != identity.document.bytes else {
+      return nil
     }
+    return try replaceIdentity(identity, with: try JSONDocument(bytes))
   }
 }
 
@@ -288,5 +314,12 @@ extension WorkTreeWriter.Staged {
     return RecordWriter.Written(
       kind: request.kind, path: RecordPath(path.bytes).text, record: content, totalDecisions: totalDecisions,
       rebirthCount: rebirthCount, commit: commit, pendingReason: pending, isRepeated: isRepeated)
+  }
+}
+
+extension TreeLayout {
+  /// What `total_decisions` has to say: the decisions that have a file, also where it cannot be read just now.
+  static func decisionCount(_ paths: [GitPath], agent: Agent) -> Int {
+    paths.count { role(of: RecordPath($0.bytes), agent: agent) == .decision }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Git
 import Persistence
 import Records
 
@@ -8,7 +9,7 @@ struct Adopt: AsyncParsableCommand {
     abstract: "Bring rows from quarantine back as git records.",
     discussion: """
       Without a number, lists what is in quarantine. With numbers, writes each row as a record file (an event: \
-      appends it to the session log) in the working tree and inserts its row again. Commit the files afterwards.
+      appends it to the session log), commits it and inserts its row again. A record with a secret is refused.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -18,7 +19,8 @@ struct Adopt: AsyncParsableCommand {
   func run() async throws {
     let workspace = try await Workspace(options)
     let adoption = Adoption(
-      repository: workspace.repository, agent: workspace.settings.agent, database: try await workspace.database())
+      repository: workspace.repository, agent: workspace.settings.agent, database: try await workspace.database(),
+      writing: workspace.settings.writing)
     guard !ids.isEmpty else {
       let entries = try await adoption.entries()
       if options.json {
@@ -34,6 +36,7 @@ struct Adopt: AsyncParsableCommand {
         JSONValue.object([
           .init("id", .integer(Int(item.id))), .init("kind", .string(item.kind.name)),
           .init("path", .string(item.path)),
+          .init("commit", item.commit.map { .string($0.description) } ?? .null),
         ])
       }
       Output.writeJSON(

@@ -45,6 +45,7 @@ struct Reconcile: AsyncParsableCommand {
     var run = Reconciler.Options(command: "reconcile", selection: selection)
     run.allowedRemovals = allowRemovals
     run.correctsCounters = selection == .workTree
+    run.writing = workspace.settings.writing
     let progress = ProgressReporter(options)
     run.progress = { progress.advance($0, of: $1) }
     let reconciler = try await workspace.reconciler()
@@ -73,7 +74,9 @@ struct Reconcile: AsyncParsableCommand {
   }
 
   private func adoptOrphans(of outcome: Reconciler.Outcome, workspace: Workspace, database: Database) async throws {
-    let adoption = Adoption(repository: workspace.repository, agent: workspace.settings.agent, database: database)
+    let adoption = Adoption(
+      repository: workspace.repository, agent: workspace.settings.agent, database: database,
+      writing: workspace.settings.writing)
     let orphans = try await adoption.entries(run: outcome.run.id).filter { $0.reason == "orphaned" && $0.holdsRow }
     guard !orphans.isEmpty else { return }
     let (adopted, _) = try await adoption.adopt(orphans.map(\.id).sorted())
