@@ -34,6 +34,12 @@ struct Workspace: Sendable {
     return try? Database(settings: ConnectionSettings(conninfo: servers.postgresEndpoint.url), schema: settings.schema)
   }
 
+  var recordService: RecordService {
+    RecordService(
+      writer: RecordWriter(repository: repository, agent: settings.agent, settings: settings.writing),
+      database: { await databaseIfUp() })
+  }
+
   func reconciler(schema: SchemaName? = nil) async throws -> Reconciler {
     Reconciler(repository: repository, agent: settings.agent, database: try await database(schema: schema))
   }

@@ -17,6 +17,11 @@ final class FileLock: Sendable {
     close(descriptor)
   }
 
+  /// Lets others have the lock while references to it are still held.
+  func release() {
+    flock(descriptor, LOCK_UN)
+  }
+
   /// Waits up to `patience`, then throws `.locked`.
   static func acquire(_ path: String, patience: Duration) async throws -> FileLock {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)

@@ -35,10 +35,12 @@ package struct RecordWriter: Sendable {
     package let isRepeated: Bool
   }
 
+  /// Returns when the record is in HEAD, or durable where nothing is committed now.
+  ///
+  /// A call that is cancelled while it waits for other writers has written nothing. After that the record is
+  /// written and committed whole, and the answer is given all the same.
   package func write(_ request: RecordRequest) async throws -> Written {
-    let place = try place()
-    let staged = try await place.withTree { try await $0.stage(request) }
-    return try await commit([staged], place)[0]
+    try await write { [try await $0.stage(request)] }[0]
   }
 
   /// A record that comes back as it was, with its own time.
@@ -54,50 +56,47 @@ package struct RecordWriter: Sendable {
   ///
   /// Throws before anything is written where one of them holds what looks like a secret.
   package func write(returning records: [Returning]) async throws -> [Written] {
-    let place = try place()
-    for record in records { try place.tree.check(record.record) }
-    let staged = try await place.withTree { tree in
+    try await write { tree in
+      for record in records { try tree.check(record.record) }
       var staged: [WorkTreeWriter.Staged] = []
       for record in records {
         staged.append(try await tree.stage(RecordRequest(record.record, key: record.key), name: record.fileName))
       }
       return staged
     }
-    return try await commit(staged, place)
   }
 
   /// Makes the counters of identity.json those of the files. False where they are already, or cannot be edited.
   package func correctCounters() async throws -> Bool {
-    let place = try place()
-    let entry = try await place.withTree { try await $0.correctCounters() }
-    guard let entry else { return false }
-    if settings.commitPolicy == .eachWrite { _ = try await place.committer.commit([entry]) }
-    return true
-  }
-
-  private func place() throws -> WritingPlace {
-    try WritingPlace(repository: repository, agent: agent, settings: settings)
-  }
-
-  private func commit(_ staged: [WorkTreeWriter.Staged], _ place: WritingPlace) async throws -> [Written] {
-    guard settings.commitPolicy == .eachWrite else {
-      return staged.map { $0.written(commit: nil, pending: "the commit policy is periodic") }
-    }
-    switch try await place.committer.commit(staged.flatMap(\.entries)) {
-    case .committed(let id): return staged.map { $0.written(commit: id, pending: nil) }
-    case .pending(let reason): return staged.map { $0.written(commit: nil, pending: reason) }
+    try await withTree { tree, committer in
+      guard let entry = try await tree.correctCounters() else { return false }
+      if settings.commitPolicy == .eachWrite { _ = try await committer([entry]) }
+      return true
     }
   }
-}
 
-/// The working tree that a write goes to, with its journal, its gate and its locks.
-private struct WritingPlace {
-  let tree: WorkTreeWriter
-  let committer: SharedCommitter
-  private let lockPath: String
-  private let patience: Duration
+  private func write(
+    _ stage: @escaping @Sendable (WorkTreeWriter) async throws -> [WorkTreeWriter.Staged]
+  ) async throws -> [Written] {
+    try await withTree { tree, commit in
+      let staged = try await stage(tree)
+      guard settings.commitPolicy == .eachWrite else {
+        return staged.map { $0.written(commit: nil, pending: "the commit policy is periodic") }
+      }
+      switch try await commit(staged.flatMap(\.entries)) {
+      case .committed(let id): return staged.map { $0.written(commit: id, pending: nil) }
+      case .pending(let reason): return staged.map { $0.written(commit: nil, pending: reason) }
+      }
+    }
+  }
 
-  init(repository: Repository, agent: Agent, settings: WriteSettings) throws {
+  /// Lets go of the tree's lock, so that others stage while this writer waits for its commit, and commits.
+  private typealias Commit = ([WriteJournal.Entry]) async throws -> SharedCommitter.Outcome
+
+  /// Runs `body` under the lock of the tree, after what killed writers left was finished or undone.
+  private func withTree<R: Sendable>(
+    _ body: @escaping @Sendable (WorkTreeWriter, Commit) async throws -> R
+  ) async throws -> R {
     guard let workTree = repository.workTree else {
       throw PersistenceError(
         .writeFailed, "a bare repository has no working tree to write records into: nothing was written",
@@ -105,20 +104,22 @@ private struct WritingPlace {
     }
     let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
     let gate = try SecretGate(workTree: workTree)
-    tree = WorkTreeWriter(
+    let tree = WorkTreeWriter(
       repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
-    committer = SharedCommitter(
+    let committer = SharedCommitter(
       repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience)
-    lockPath = "\(repository.gitDirectory)/moha-sync/tree.flock"
-    patience = settings.patience
-  }
-
-  /// Runs `body` under the lock of the tree, after what killed writers left was finished or undone.
-  func withTree<R>(_ body: (WorkTreeWriter) async throws -> R) async throws -> R {
-    let lock = try await FileLock.acquire(lockPath, patience: patience)
-    defer { withExtendedLifetime(lock) {} }
-    try await tree.recover()
-    return try await body(tree)
+    let lock = try await FileLock.acquire(
+      "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
+    try Task.checkCancellation()
+    // From here on a cancellation is too late: a task of its own does not inherit it.
+    return try await Task {
+      defer { lock.release() }
+      try await tree.recover()
+      return try await body(tree) { entries in
+        lock.release()
+        return try await committer.commit(entries)
+      }
+    }.value
   }
 }
 

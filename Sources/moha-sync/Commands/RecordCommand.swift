@@ -53,25 +53,15 @@ struct RecordCommand: AsyncParsableCommand {
   func run() async throws {
     let request = try RecordRequest(kind, json: try json(), now: Instant.now())
     let workspace = try await Workspace(options)
-    let writer = RecordWriter(
-      repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing)
-    let written = try await writer.write(request)
-    var row: RowProjection.Outcome?
-    if let record = written.record {
-      // Without a server of its own running, a write does not wait for one to start.
-      if let database = await workspace.databaseIfUp() {
-        row = await RowProjection(database: database, agent: workspace.settings.agent).project(record)
-      } else {
-        row = RowProjection.Outcome(rowID: nil, error: "the database is not running")
-      }
-    }
+    let outcome = try await workspace.recordService.record(request)
+    let written = outcome.written
     if options.json {
-      Output.writeJSON(WriteReport.json(written, row: row))
+      Output.writeJSON(outcome.json)
     } else if !options.quiet {
       let commit =
         written.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending: \(written.pendingReason ?? "")"
       Output.write("\(written.isRepeated ? "kept" : "recorded")  \(written.path)  \(commit)\n")
-      if let error = row?.error {
+      if let error = outcome.row?.error {
         Output.writeError("moha-sync: no row yet: \(error). The next reconcile writes it.\n")
       }
     }

@@ -1,0 +1,35 @@
+package import Records
+
+/// Records on behalf of any client: the write, then the row, then the answer that all of them give.
+package struct RecordService: Sendable {
+  private let writer: RecordWriter
+  /// The database where it can answer without being started: a write does not wait for a server to come up.
+  private let database: @Sendable () async -> Database?
+
+  package init(writer: RecordWriter, database: @escaping @Sendable () async -> Database?) {
+    self.writer = writer
+    self.database = database
+  }
+
+  /// What became of a request.
+  package struct Outcome: Sendable {
+    package let written: RecordWriter.Written
+    /// Nil for an identity update, which has no row.
+    package let row: RowProjection.Outcome?
+
+    /// The object that the command line prints and that the MCP tools return.
+    package var json: JSONValue { WriteReport.json(written, row: row) }
+  }
+
+  /// Returns when git holds the record and the row is there, or late.
+  ///
+  /// A cancelled call has written nothing, or all of it: see `RecordWriter.write(_:)`.
+  package func record(_ request: RecordRequest) async throws -> Outcome {
+    let written = try await writer.write(request)
+    guard let record = written.record else { return Outcome(written: written, row: nil) }
+    guard let database = await database() else {
+      return Outcome(written: written, row: RowProjection.Outcome(rowID: nil, error: "the database is not running"))
+    }
+    return Outcome(written: written, row: await RowProjection(database: database, agent: writer.agent).project(record))
+  }
+}
