@@ -99,7 +99,7 @@ let package = Package(
     .executableTarget(
       name: "moha-benchmark",
       dependencies: [
-        "EmbeddedServers", "Postgres", "Records",
+        "EmbeddedServers", "Git", "Persistence", "Postgres", "Records",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Benchmarks/moha-benchmark", swiftSettings: settings),

@@ -81,7 +81,7 @@ struct Comparison {
   }
 
   /// A number that is not negative, with exactly this many digits behind the point.
-  private static func text(_ value: Double, digits: Int) -> String {
+  static func text(_ value: Double, digits: Int) -> String {
     let scale = (0..<digits).reduce(1) { scale, _ in scale * 10 }
     guard let scaled = Int(exactly: (value * Double(scale)).rounded()) else { return "–" }
     guard digits > 0 else { return String(scaled) }

@@ -13,13 +13,14 @@ struct CopiedRows {
     let url = try stage.url(database: Stage.peers)
     try stage.program("moha-sync", ["sync", "--quiet", "--root", stage.repository, "--database", url])
       .run(scratch: stage.folder)
-    columns = try await stage.query(
-      """
-      SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-      WHERE attrelid = 'maven_decisions'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-        AND attname <> 'id'
-      """, database: Stage.peers
-    ).first?.string(0) ?? ""
+    columns =
+      try await stage.query(
+        """
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = 'maven_decisions'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+          AND attname <> 'id'
+        """, database: Stage.peers
+      ).first?.string(0) ?? ""
     // The ones that moha-sync drops and builds too: constraints stay.
     indexes = try await stage.query(
       """
@@ -27,7 +28,8 @@ struct CopiedRows {
       WHERE indrelid = 'maven_decisions'::regclass AND NOT indisunique ORDER BY 1
       """, database: Stage.peers
     ).map { (try $0.string(0), try $0.string(1)) }
-    try stage.psql("\\copy (SELECT \(columns) FROM maven_decisions ORDER BY id) TO '\(file)'\n").run(scratch: stage.folder)
+    try stage.psql("\\copy (SELECT \(columns) FROM maven_decisions ORDER BY id) TO '\(file)'\n").run(
+      scratch: stage.folder)
   }
 
   /// COPY by psql, in one transaction.

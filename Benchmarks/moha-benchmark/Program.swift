@@ -6,7 +6,7 @@ struct Program {
   let name: String
   let arguments: [String]
   /// The whole environment.
-  let environment: [String: String]
+  var environment: [String: String]
   /// The files of standard input and standard output.
   var input = "/dev/null"
   var output = "/dev/null"

@@ -44,7 +44,8 @@ extension Stage {
       try await Task.sleep(for: .milliseconds(10))
     }
     // The name in parentheses may hold spaces; the 14th and 15th fields behind it are the children's times.
-    let fields = TextFile.contents(of: "/proc/\(postmaster)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+    let fields =
+      TextFile.contents(of: "/proc/\(postmaster)/stat").split(separator: ")").last?.split(separator: " ") ?? []
     let ticks = [13, 14].compactMap { $0 < fields.count ? Int(fields[$0]) : nil }.reduce(0, +)
     return .milliseconds(ticks * 1_000 / max(1, Int(sysconf(Int32(_SC_CLK_TCK)))))
   }

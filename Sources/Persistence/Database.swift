@@ -1,7 +1,7 @@
 package import Postgres
 
 /// The database of a run: where it is, and which schema holds the tables.
-package struct Database: Sendable {
+package struct Database: Hashable, Sendable {
   package let settings: ConnectionSettings
   /// Nil for the schema that the connection itself starts with, which is `public` unless the user set another.
   package let schema: SchemaName?
@@ -45,7 +45,8 @@ package struct Database: Sendable {
     return open
   }
 
-  private func resolveSchema(_ connection: Connection) async throws -> SchemaName {
+  /// The schema in force on a connection to this database.
+  func resolveSchema(_ connection: Connection) async throws -> SchemaName {
     if let schema { return schema }
     let name = try await connection.query("SELECT current_schema()").first?.optionalString(0)
     guard let name else { return .public }

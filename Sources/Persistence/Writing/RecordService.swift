@@ -5,10 +5,12 @@ package struct RecordService: Sendable {
   private let writer: RecordWriter
   /// The database where it can answer without being started: a write does not wait for a server to come up.
   private let database: @Sendable () async -> Database?
+  private let projections: Projections
 
   package init(writer: RecordWriter, database: @escaping @Sendable () async -> Database?) {
     self.writer = writer
     self.database = database
+    projections = Projections(agent: writer.agent)
   }
 
   /// What became of a request.
@@ -30,6 +32,23 @@ package struct RecordService: Sendable {
     guard let database = await database() else {
       return Outcome(written: written, row: RowProjection.Outcome(rowID: nil, error: "the database is not running"))
     }
-    return Outcome(written: written, row: await RowProjection(database: database, agent: writer.agent).project(record))
+    return Outcome(written: written, row: await projections.projection(into: database).project(record))
+  }
+}
+
+/// The projection of the database that was used last, with its connections.
+private actor Projections {
+  private let agent: Agent
+  private var latest: RowProjection?
+
+  init(agent: Agent) {
+    self.agent = agent
+  }
+
+  func projection(into database: Database) -> RowProjection {
+    if let latest, latest.database == database { return latest }
+    let projection = RowProjection(database: database, agent: agent)
+    latest = projection
+    return projection
   }
 }

@@ -3,16 +3,24 @@ internal import Postgres
 package import Records
 internal import Synchronization
 
-/// Writes the row of one record that git holds already: best effort, and never longer than a bounded wait.
-package struct RowProjection: Sendable {
+/// Writes the rows of records that git holds already: best effort, and never longer than a bounded wait.
+///
+/// Connections are made when they are needed and kept, so that a server that records all day opens few of them.
+package final class RowProjection: Sendable {
   package let database: Database
   package let agent: Agent
   /// How long an answer may be waited for. The row follows at the next reconcile in any case.
-  package var patience = Duration.milliseconds(1_500)
+  private let patience: Duration
+  private let connections: ConnectionPool
+  /// The schema of the rows; unknown until a connection has said which one is its own.
+  private let schema: Mutex<SchemaName?>
 
-  package init(database: Database, agent: Agent) {
+  package init(database: Database, agent: Agent, patience: Duration = .milliseconds(1_500)) {
     self.database = database
     self.agent = agent
+    self.patience = patience
+    connections = ConnectionPool(database.settings, size: 4)
+    schema = Mutex(database.schema)
   }
 
   package struct Outcome: Sendable {
@@ -29,7 +37,7 @@ package struct RowProjection: Sendable {
   package func project(_ content: GitRecordContent) async -> Outcome {
     await withDeadline(patience) {
       do {
-        return Outcome(rowID: try await upsert(content), error: nil)
+        return Outcome(rowID: try await self.upsert(content), error: nil)
       } catch let error as PostgresError {
         return Outcome(rowID: nil, error: error.description)
       } catch {
@@ -39,9 +47,6 @@ package struct RowProjection: Sendable {
   }
 
   private func upsert(_ content: GitRecordContent) async throws -> Int64? {
-    guard let (connection, schema) = try await database.connect() else {
-      throw PersistenceError(.notFound, "the database does not exist yet; `moha-sync sync` makes it")
-    }
     let table = content.record.kind.storage
     let values =
       content.record.row.values.map(\.parameter)
@@ -49,13 +54,48 @@ package struct RowProjection: Sendable {
     let places = (1...values.count).map { "$\($0)" }.joined(separator: ", ")
     let conflict = table.kind == .event ? "agent, event_key" : "git_filename"
     let assignments = table.columns.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-    let rows = try await connection.query(
-      """
-      INSERT INTO \(schema.qualified(table.name)) (\(table.columns.joined(separator: ", "))) VALUES (\(places))
-      ON CONFLICT (\(conflict)) DO UPDATE SET \(assignments) RETURNING id::bigint
-      """, values)
-    await connection.close()
+    let rows = try await withConnection { connection, schema in
+      let sql = """
+        INSERT INTO \(schema.qualified(table.name)) (\(table.columns.joined(separator: ", "))) VALUES (\(places))
+        ON CONFLICT (\(conflict)) DO UPDATE SET \(assignments) RETURNING id::bigint
+        """
+      return try await connection.perform { try $0.queryPrepared(sql, values) }
+    }
     return try rows.first?.int(0)
+  }
+
+  /// Lends a connection. Where the server has hung up on one that was kept, the statement runs once more on a new one:
+  /// the same row twice is one row.
+  private func withConnection<R: Sendable>(
+    _ body: @escaping @Sendable (Connection, SchemaName) async throws -> R
+  ) async throws -> R {
+    func attempt() async throws -> R {
+      let connection = try await connections.acquire()
+      do {
+        let result = try await body(connection, try await schema(connection))
+        await connections.release(connection)
+        return result
+      } catch {
+        await connections.release(connection)
+        throw error
+      }
+    }
+    do {
+      return try await attempt()
+    } catch let error as PostgresError {
+      if error.code == .databaseMissing {
+        throw PersistenceError(.notFound, "the database does not exist yet; `moha-sync sync` makes it")
+      }
+      guard error.code == .connectionLost || error.sqlState?.rawValue.hasPrefix("57P") == true else { throw error }
+      return try await attempt()
+    }
+  }
+
+  private func schema(_ connection: Connection) async throws -> SchemaName {
+    if let known = schema.withLock({ $0 }) { return known }
+    let found = try await database.resolveSchema(connection)
+    schema.withLock { $0 = found }
+    return found
   }
 
   /// The first of the answer and the deadline. What is late goes on without anybody waiting: a stopped server
