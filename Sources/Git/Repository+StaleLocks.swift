@@ -22,6 +22,34 @@ extension Repository {
     return removed
   }
 
+  /// Returns when no other program holds a lock that a commit needs; stale ones are removed on the way.
+  ///
+  /// For callers who want to know before they write files. It promises nothing for later: a commit looks again.
+  ///
+  /// Throws `.locked` after `patience`.
+  package func waitUntilCommittable(_ patience: Duration = .seconds(1)) throws(GitError) {
+    let deadline = ContinuousClock.now + patience
+    while try hasForeignLock() {
+      if ContinuousClock.now >= deadline {
+        try recoverStaleLocks()
+        return
+      }
+      Pause.short()
+    }
+  }
+
+  /// Whether a lock exists that no commit of this program made: those are hard links to the file of `WriterLock`.
+  private func hasForeignLock() throws(GitError) -> Bool {
+    let locks = try gitLocks()
+    guard !locks.isEmpty else { return false }
+    let own = try FileIdentity(
+      at: commonDirectoryBytes + Array("/\(WriterLock.folderName)/writer".utf8), "look for locks")
+    for lock in locks {
+      if let identity = try FileIdentity(at: lock, "look for locks"), identity != own { return true }
+    }
+    return false
+  }
+
   /// How long a commit waits for other commits of this program, each of which takes milliseconds.
   static let writerPatience = Duration.seconds(10)
 

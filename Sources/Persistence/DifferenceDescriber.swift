@@ -47,8 +47,8 @@ struct DifferenceDescriber {
           .missing, kind: record.kind, key: record.key.text, path: RecordPath(record.path.bytes).text,
           gitHash: record.contentHash, message: message))
     }
-    try await describe(updates: plan.updates)
-    for removal in plan.removals {
+    try await describe(updates: plan.updates + plan.heldUpdates)
+    for removal in plan.removals + plan.heldRemovals {
       let message =
         switch removal.reason {
         case .orphaned: "git holds no such record"

@@ -36,6 +36,8 @@ package struct PersistenceError: Error, Sendable, CustomStringConvertible {
     package static let notFound = Code("not-found")
     /// The name of the file to make is taken; it was left as it is.
     package static let nameTaken = Code("name-taken")
+    /// Git holds something else where a record was to go, which may be newer.
+    package static let conflict = Code("conflict")
     /// The disk, or the permissions, refused a file.
     package static let writeFailed = Code("write-failed")
   }

@@ -89,6 +89,7 @@ struct PlanApplier {
     try quarantineFiles(transaction, files)
     try insert(transaction, batches: batches, outcome: &outcome)
     try forgetLostCommits(transaction)
+    if plan.isBehind { return outcome }
     _ = try transaction.execute(
       """
       INSERT INTO maven_checkpoint (agent, source_kind, commit_id, tree_id, encoding_version, run_id)

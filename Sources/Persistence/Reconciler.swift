@@ -148,7 +148,7 @@ package struct Reconciler: Sendable {
     schema: SchemaName
   ) async throws -> PlanApplier.Outcome? {
     let isCurrent = survey.rows.checkpoint == Checkpoint(commit: survey.source.commit?.id, tree: survey.source.tree)
-    guard survey.plan.changesRows || !isCurrent else { return nil }
+    guard survey.plan.changesRows || !isCurrent && !survey.plan.isBehind else { return nil }
     let applier = PlanApplier(survey: survey, repository: repository, schema: schema, run: run, fence: fence)
     let total = survey.plan.inserts.count
     let applied = try await applier.apply(connection) { count in options.progress?(count, total) }

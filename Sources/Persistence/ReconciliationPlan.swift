@@ -38,6 +38,11 @@ package struct ReconciliationPlan: Sendable {
   var counterDrift: [GitRecordSet.CounterDrift] = []
   /// Whether rows or the checkpoint name a commit that this repository does not have in its history.
   var checkpointDrift = false
+  /// Updates and removals that are not made: git is older here than the commit that their rows came from.
+  var heldUpdates: [Update] = []
+  var heldRemovals: [Removal] = []
+  /// Whether git stands before the commit that the database was brought to: the checkpoint then stays where it is.
+  var isBehind = false
   /// Origins to forget: commits that the repository lacks.
   var lostCommits: [ObjectID] = []
 

@@ -73,6 +73,8 @@ package struct Surveyor {
     reusing earlier: Survey? = nil
   ) async throws -> Survey {
     let source: RecordSource
+    // A commit that is named is meant, however old it is.
+    let isNamed = if case .revision = selection { true } else { false }
     if let earlier {
       source = earlier.source
     } else {
@@ -100,7 +102,12 @@ package struct Surveyor {
     var unkeyed: [Int64: Planner.UnkeyedEvent] = [:]
     if let connection { unkeyed = try await unkeyedEvents(of: rows, connection: connection) }
     var plan = Planner(git: git, rows: rows, agent: agent, unkeyedEvents: unkeyed).plan()
-    let notes = try await checkpointDrift(source: source, rows: rows, plan: &plan)
+    var notes: [String] = []
+    if let connection, !isNamed {
+      let newer = try await NewerRows(source: source, rows: rows, repository: repository, schema: schema)
+      notes += try await newer.holdBack(&plan, connection: connection)
+    }
+    if !plan.isBehind { notes += try await checkpointDrift(source: source, rows: rows, plan: &plan) }
 
     var describer = DifferenceDescriber(
       source: source, repository: repository, schema: schema, connection: connection, limit: itemLimit)

@@ -27,7 +27,7 @@ struct Failure {
         switch error.code {
         case .treeMissing, .treeUnreadable: .noTree
         case .locked: .locked
-        case .massRemoval, .secret: .refused
+        case .massRemoval, .secret, .conflict: .refused
         case .invalidName, .invalidRequest: .usage
         default: .failed
         }

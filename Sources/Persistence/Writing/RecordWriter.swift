@@ -54,10 +54,10 @@ package struct RecordWriter: Sendable {
 
   /// Writes records back into the tree, in order, and commits them together.
   ///
-  /// Throws before anything is written where one of them holds what looks like a secret.
+  /// Throws before anything is written where one of them holds what looks like a secret, or git has its name.
   package func write(returning records: [Returning]) async throws -> [Written] {
     try await write { tree in
-      for record in records { try tree.check(record.record) }
+      for record in records { try await tree.check(record) }
       var staged: [WorkTreeWriter.Staged] = []
       for record in records {
         staged.append(try await tree.stage(RecordRequest(record.record, key: record.key), name: record.fileName))
@@ -108,6 +108,9 @@ package struct RecordWriter: Sendable {
       repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
     let committer = SharedCommitter(
       repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience)
+    // A person's command may hold a lock of git's for as long as an editor is open: better told before anything is
+    // written than after.
+    if settings.commitPolicy == .eachWrite { try await repository.waitUntilCommittable() }
     let lock = try await FileLock.acquire(
       "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
     try Task.checkCancellation()

@@ -29,7 +29,14 @@ struct SharedCommitter {
       return .committed(head)
     }
     let request = CommitRequest(changes: .files(files), message: message(batch, files))
-    switch try await repository.commit(request).result {
+    let result: CommitOutcome.Result
+    do {
+      result = try await repository.commit(request).result
+    } catch let error as GitError where error.code == .locked {
+      // The files are durable and in the journal: the next commit takes them.
+      return .pending("another program holds a lock of git's; the next write or `commit` takes it")
+    }
+    switch result {
     case .committed(let id), .unchanged(.some(let id)):
       journal.remove(batch)
       return .committed(id)

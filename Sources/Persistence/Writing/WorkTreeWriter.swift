@@ -55,9 +55,27 @@ struct WorkTreeWriter {
     }
   }
 
-  /// Throws `.secret` where the record's file would hold one.
-  func check(_ record: Record) throws {
-    try gate.check(bytes(of: record), path: nil)
+  /// Throws where a returning record cannot be written: `.secret`, or `.conflict` where git has other bytes under its
+  /// name, which may be newer.
+  func check(_ returning: RecordWriter.Returning) async throws {
+    let bytes = bytes(of: returning.record)
+    try gate.check(bytes, path: nil)
+    let keys = IdempotencyKeys(journal: journal, agent: agent)
+    let kind = RecordRequest(returning.record, key: nil).kind
+    guard let name = returning.fileName, try await keys.use(of: returning.key, kind: kind, in: self) == nil else {
+      return
+    }
+    let head = try await repository.head().commit
+    let tree = try await head.asyncMap { try await repository.commit($0).tree }
+    for folder in try folders(for: returning.record) {
+      let path = folder.appending(name)
+      guard TreeLayout.role(of: path, agent: agent).kind == returning.record.kind,
+        GitPath(path.bytes).isWellFormed, try await !isFree(path, inTree: tree)
+      else { continue }
+      throw PersistenceError(
+        .conflict, "git has \(path.text) with what may be a newer version of this record: nothing was written",
+        hint: "compare the two, and record what is missing as a new record")
+    }
   }
 
   private func bytes(of record: Record) -> [UInt8] {
@@ -122,11 +140,8 @@ struct WorkTreeWriter {
 
   /// A name that neither the working tree nor HEAD has: of two decisions in one second the later one gets `_2`.
   private func freePath(for record: Record, preferring preferred: String?) async throws -> GitPath {
-    guard let time = record.time else {
-      throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
-    }
-    var folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
-    if layout == .dated { folder = folder.appending(TreeLayout.datedFolder(at: time)) }
+    let folders = try folders(for: record)
+    let folder = layout == .dated ? folders[1] : folders[0]
     let head = try await repository.head().commit
     let tree = try await head.asyncMap { try await repository.commit($0).tree }
     for ordinal in 0...10_000 {
@@ -147,6 +162,15 @@ struct WorkTreeWriter {
     throw PersistenceError(
       .writeFailed, "no free file name is left in \(folder.text) for this second: nothing was written",
       hint: "try again")
+  }
+
+  /// Where a record's file may lie: directly in the folder of its kind, or in that of its day.
+  private func folders(for record: Record) throws -> [RecordPath] {
+    guard let time = record.time else {
+      throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
+    }
+    let folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
+    return [folder, folder.appending(TreeLayout.datedFolder(at: time))]
   }
 
   private func isFree(_ path: RecordPath, inTree tree: ObjectID?) async throws -> Bool {
