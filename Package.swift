@@ -70,7 +70,7 @@ let package = Package(
     .target(
       name: "MCPServer",
       dependencies: [
-        "Records", "Persistence",
+        "DedicatedThread", "Records", "Persistence",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
@@ -132,6 +132,26 @@ let package = Package(
       name: "PersistenceTests",
       dependencies: ["Persistence", "Records", "Git", "Postgres", "TestSupport"],
       exclude: ["Fixtures"],
+      swiftSettings: settings),
+    // An MCP server with the content of the public conformance suite, to be run by clients of the tests.
+    .executableTarget(
+      name: "mcp-fixture",
+      dependencies: [
+        "MCPServer", "Records",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      path: "Tests/mcp-fixture", swiftSettings: settings),
+    .testTarget(
+      name: "MCPServerTests",
+      dependencies: [
+        "MCPServer", "Records", "TestSupport", "mcp-fixture",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "CommandTests", dependencies: ["moha-sync", "Records", "Postgres", "TestSupport"],

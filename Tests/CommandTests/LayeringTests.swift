@@ -21,7 +21,7 @@ internal import Testing
     ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
     "MCPServer": [
-      "Crypto", "FoundationEssentials", "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "Persistence", "Records",
+      "Crypto", "DedicatedThread", "FoundationEssentials", "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "Persistence", "Records",
       "ServiceLifecycle",
     ],
     "moha-sync": [

@@ -1,0 +1,139 @@
+internal import DedicatedThread
+internal import Glibc
+internal import Synchronization
+
+/// Writes whole lines to a descriptor, in the order of the calls, without making the caller wait.
+///
+/// What the descriptor takes at once is written by the caller, which saves a change of threads for each answer; what
+/// it does not is left to a thread that may block.
+final class LineWriter: Sendable {
+  private struct State {
+    var waiting: [UInt8] = []
+    /// Whether the thread has the descriptor; everyone else then only adds to `waiting`.
+    var isDraining = false
+    var isBroken = false
+  }
+
+  /// How much may wait before the client is asked for no more, and before notices are dropped.
+  static let backlog = 8 << 20
+  /// A pipe that polls writable takes this much at once.
+  private static let portion = 4096
+
+  private let output: Int32
+  private let state = Mutex(State())
+  private let drain: Drain
+
+  init(_ output: Int32) {
+    self.output = output
+    drain = Drain()
+  }
+
+  /// Whether the reader is gone.
+  var isBroken: Bool { state.withLock { $0.isBroken } }
+
+  var isBackedUp: Bool { state.withLock { $0.waiting.count > Self.backlog } }
+
+  /// Adds a message, which has no line feed; this adds it.
+  ///
+  /// - Parameter isDispensable: the message is dropped where the client is far behind.
+  func write(_ message: [UInt8], isDispensable: Bool = false) {
+    let mustDrain = state.withLock { state -> Bool in
+      guard !state.isBroken, !(isDispensable && state.waiting.count > Self.backlog) else { return false }
+      if state.isDraining {
+        state.waiting.append(contentsOf: message)
+        state.waiting.append(0x0A)
+        return false
+      }
+      var line = message
+      line.append(0x0A)
+      let written = writeReady(line, &state)
+      guard written < line.count, !state.isBroken else { return false }
+      state.waiting = Array(line[written...])
+      state.isDraining = true
+      return true
+    }
+    if mustDrain { Task { await drain.run(self) } }
+  }
+
+  /// Waits until everything is written, the reader is gone, or it has taken nothing for two seconds.
+  func close() async {
+    await drain.run(self, patience: 2_000)
+  }
+
+  /// Writes as much as goes without waiting; returns how much.
+  private func writeReady(_ line: [UInt8], _ state: inout State) -> Int {
+    var offset = 0
+    while offset < line.count {
+      guard isReady(within: 0) else { break }
+      let count = writeOnce(line, from: offset)
+      if count < 0 {
+        if errno == EINTR { continue }
+        if errno != EAGAIN { state.isBroken = true }
+        break
+      }
+      offset += count
+    }
+    return offset
+  }
+
+  private func isReady(within milliseconds: Int32) -> Bool {
+    var descriptor = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
+    // An error shows as ready: the write then says which.
+    return poll(&descriptor, 1, milliseconds) > 0
+  }
+
+  private func writeOnce(_ bytes: [UInt8], from offset: Int) -> Int {
+    bytes.withUnsafeBytes { bytes in
+      Glibc.write(output, bytes.baseAddress.map { $0 + offset }, min(Self.portion, bytes.count - offset))
+    }
+  }
+
+  /// The thread that waits for the descriptor.
+  private actor Drain {
+    private nonisolated let thread = DedicatedThread(name: "mcp-output")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    func run(_ writer: LineWriter, patience: Int32? = nil) {
+      while let batch = writer.nextBatch() { writer.writeWaiting(batch, patience: patience) }
+    }
+  }
+
+  private func nextBatch() -> [UInt8]? {
+    state.withLock { state in
+      guard !state.waiting.isEmpty, !state.isBroken else {
+        state.waiting = []
+        state.isDraining = false
+        return nil
+      }
+      state.isDraining = true
+      let batch = state.waiting
+      state.waiting = []
+      return batch
+    }
+  }
+
+  private func writeWaiting(_ batch: [UInt8], patience: Int32?) {
+    var offset = 0
+    while offset < batch.count {
+      if !isReady(within: patience ?? 1_000) {
+        // Without a bound a slow reader is waited for; the bound is set when there is nothing left to serve.
+        if patience != nil || isClosing { break }
+        continue
+      }
+      let count = writeOnce(batch, from: offset)
+      if count < 0, errno == EINTR || errno == EAGAIN { continue }
+      if count < 0 { break }
+      offset += count
+    }
+    if offset < batch.count { state.withLock { $0.isBroken = true } }
+  }
+
+  private let closing = Mutex(false)
+  private var isClosing: Bool { closing.withLock { $0 } }
+
+  /// From now on a reader that takes nothing is given up.
+  func beginClosing() {
+    closing.withLock { $0 = true }
+  }
+}
