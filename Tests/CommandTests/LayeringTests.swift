@@ -21,8 +21,8 @@ internal import Testing
     ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
     "MCPServer": [
-      "Crypto", "DedicatedThread", "FoundationEssentials", "HTTPTypes", "Hummingbird", "Logging", "NIOCore", "Persistence", "Records",
-      "ServiceLifecycle",
+      "Crypto", "DedicatedThread", "FoundationEssentials", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging",
+      "NIOCore", "NIOHTTPTypes", "Persistence", "Records", "ServiceLifecycle",
     ],
     "moha-sync": [
       "ArgumentParser", "AsyncHTTPClient", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Logging",

@@ -30,8 +30,12 @@ struct RequestScope: Sendable {
 
   /// The scope of a stateless request.
   ///
+  /// - Parameter verify: compares the version with what the transport says; called before the version is judged, so
+  ///   that a client that contradicts itself is told that.
   /// - Throws: -32602 where a required key is missing or malformed, -32022 for a revision that is not served.
-  static func modern(_ parameters: JSONValue) throws(RPCError) -> RequestScope {
+  static func modern(
+    _ parameters: JSONValue, verify: (_ version: String) throws(RPCError) -> Void = { (_) throws(RPCError) in }
+  ) throws(RPCError) -> RequestScope {
     guard let meta = parameters["_meta"], case .object = meta else {
       throw .invalidParameters("`_meta` must be an object with \(versionKey) and \(capabilitiesKey)")
     }
@@ -45,12 +49,13 @@ struct RequestScope: Sendable {
     guard case .object = meta[capabilitiesKey] else {
       throw .invalidParameters("\(capabilitiesKey) must be an object")
     }
+    try verify(version)
+    guard let revision = Revision(rawValue: version), revision.isModern else { throw .unsupportedVersion(version) }
     if let client = meta[clientKey] {
       guard client["name"]?.text != nil, client["version"]?.text != nil else {
         throw .invalidParameters("\(clientKey) must be an object with a name and a version")
       }
     }
-    guard let revision = Revision(rawValue: version), revision.isModern else { throw .unsupportedVersion(version) }
     var level: CallContext.LogLevel?
     if let stated = meta[levelKey] {
       guard let known = stated.text.flatMap(CallContext.LogLevel.init) else {

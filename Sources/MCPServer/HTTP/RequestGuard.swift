@@ -1,0 +1,142 @@
+internal import HTTPTypes
+internal import HummingbirdCore
+
+/// Decides, before anything of a request is read, whether it may be answered: where it comes from, what it is meant
+/// for, and who sends it.
+struct RequestGuard: Sendable {
+  /// Why a request is refused.
+  struct Refusal: Error {
+    let status: HTTPResponse.Status
+    let reason: String
+    var headers = HTTPFields()
+  }
+
+  private let settings: HTTPSettings
+  private let allowedOrigins: Set<String>
+  private let allowedHosts: Set<String>
+  private let metadataPath: String
+
+  init(_ settings: HTTPSettings, metadataPath: String) {
+    self.settings = settings
+    self.metadataPath = metadataPath
+    allowedOrigins = Set(settings.allowedOrigins.map { $0.lowercased() })
+    allowedHosts = Set(settings.allowedHosts.map { $0.lowercased() })
+  }
+
+  /// Refuses pages of other sites, and names that were bound to this address to look like it.
+  func checkOrigin(_ head: HTTPRequest) throws(Refusal) {
+    guard head.headerFields[values: .hostName].isEmpty else {
+      throw Refusal(status: .badRequest, reason: "the header Host occurs twice")
+    }
+    guard let authority = head.authority, isAllowedHost(authority) else {
+      throw Refusal(status: .forbidden, reason: "the header Host names no address of this server")
+    }
+    let origins = head.headerFields[values: .origin]
+    guard origins.count <= 1 else { throw Refusal(status: .forbidden, reason: "the header Origin occurs twice") }
+    if let origin = origins.first, !isAllowedOrigin(origin) {
+      throw Refusal(status: .forbidden, reason: "pages of this origin may not call the server")
+    }
+  }
+
+  /// Whether a page of the origin may read answers. An origin is scheme, host and port and nothing else, so any other
+  /// character, as of user information, makes it another one.
+  func isAllowedOrigin(_ origin: String) -> Bool {
+    let origin = origin.lowercased()
+    if allowedOrigins.contains(origin) { return true }
+    for scheme in ["http://", "https://"] where origin.hasPrefix(scheme) {
+      return Self.isOwn(String(origin.dropFirst(scheme.count)))
+    }
+    return false
+  }
+
+  private func isAllowedHost(_ authority: String) -> Bool {
+    let authority = authority.lowercased()
+    if Self.isOwn(authority) || allowedHosts.contains(authority) { return true }
+    return allowedHosts.isEmpty && !settings.tokens.isEmpty && !HTTPSettings.isLoopback(settings.host)
+  }
+
+  /// Whether an authority is this machine's loopback address, with any port or none.
+  private static func isOwn(_ authority: String) -> Bool {
+    var host = Substring(authority)
+    if let bracket = authority.lastIndex(of: "]") {
+      host = authority[...bracket]
+    } else if let colon = authority.firstIndex(of: ":") {
+      host = authority[..<colon]
+    }
+    let rest = authority[host.endIndex...]
+    let hasPort =
+      rest.first == ":" && (1...5).contains(rest.utf8.count - 1)
+      && rest.utf8.dropFirst().allSatisfy { 0x30...0x39 ~= $0 }
+    return (rest.isEmpty || hasPort) && host != "::1" && HTTPSettings.isLoopback(String(host))
+  }
+
+  /// The token that a request carries; nil where none is needed.
+  ///
+  /// - Throws: 401 where it is missing, wrong or in a place where logs would keep it.
+  func authenticate(_ head: HTTPRequest) throws(Refusal) -> BearerToken? {
+    guard !settings.tokens.isEmpty else { return nil }
+    guard !Self.queryHoldsToken(head.path ?? "") else {
+      throw unauthorized(head, "a token belongs into the header Authorization, never into the address")
+    }
+    let values = head.headerFields[values: .authorization]
+    guard values.count == 1, let value = values.first else {
+      throw unauthorized(head, "one header `Authorization: Bearer` is needed", error: nil)
+    }
+    let parts = value.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer",
+      let token = BearerToken.match(parts[1].trimmingSpace, in: settings.tokens)
+    else { throw unauthorized(head, "the token is not valid") }
+    return token
+  }
+
+  private static func queryHoldsToken(_ path: String) -> Bool {
+    guard let mark = path.firstIndex(of: "?") else { return false }
+    return path[mark...].dropFirst().split(separator: "&").contains { pair in
+      let name = pair.prefix { $0 != "=" }.lowercased()
+      return name == "access_token" || name == "token"
+    }
+  }
+
+  private func unauthorized(_ head: HTTPRequest, _ reason: String, error: String? = "invalid_token") -> Refusal {
+    var challenge = ["realm=\"moha-sync\""]
+    if let error { challenge.append("error=\"\(error)\"") }
+    if !settings.authorizationServers.isEmpty {
+      challenge.append("resource_metadata=\"http://\(head.authority ?? "")\(metadataPath)\"")
+    }
+    return Refusal(
+      status: .unauthorized, reason: reason,
+      headers: [.wwwAuthenticate: "Bearer \(challenge.joined(separator: ", "))"])
+  }
+
+  /// The refusal of a call that needs more than the token allows.
+  static func insufficient(_ scope: BearerToken.Scope) -> Refusal {
+    Refusal(
+      status: .forbidden, reason: "the token does not allow calls that change records",
+      headers: [.wwwAuthenticate: "Bearer error=\"insufficient_scope\", scope=\"\(scope.rawValue)\""])
+  }
+}
+
+extension StringProtocol {
+  /// The text without spaces and tabs at its ends: the optional white space of a header's value.
+  var trimmingSpace: String {
+    var bytes = Substring(self).utf8[...]
+    while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
+    while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+extension HTTPField.Name {
+  private static func named(_ text: String) -> HTTPField.Name {
+    guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no name of a header") }
+    return name
+  }
+
+  static let hostName = named("Host")
+  static let sessionID = named("Mcp-Session-Id")
+  static let protocolVersion = named("MCP-Protocol-Version")
+  static let mcpMethod = named("Mcp-Method")
+  static let mcpName = named("Mcp-Name")
+  static let lastEventID = named("Last-Event-ID")
+  static let accelBuffering = named("X-Accel-Buffering")
+}
