@@ -79,7 +79,7 @@ package enum ChildProcess {
   }
 
   /// Starts a program in a session of its own, with the descriptors as its 0, 1, 2.
-  static func spawn(
+  package static func spawn(
     _ executable: String, _ arguments: [String], environment: [String: String]? = nil,
     descriptors: [Int32]
   ) throws -> pid_t {
@@ -122,7 +122,7 @@ package enum ChildProcess {
   private static let spawnInNewSession: Int16 = 0x80
 
   /// Waits for the end of a program and returns its status as `Output` counts it.
-  static func wait(for process: pid_t) -> Int32 {
+  package static func wait(for process: pid_t) -> Int32 {
     var status: Int32 = 0
     while waitpid(process, &status, 0) == -1, errno == EINTR {}
     let signal = status & 0x7F
