@@ -153,10 +153,8 @@ let package = Package(
     .testTarget(
       name: "MCPServerTests",
       dependencies: [
-        "MCPServer", "Records", "TestSupport", "mcp-fixture",
-        .product(name: "Hummingbird", package: "hummingbird"),
+        "DedicatedThread", "MCPServer", "Records", "TestSupport", "mcp-fixture",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
     .testTarget(

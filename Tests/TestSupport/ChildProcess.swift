@@ -1,4 +1,4 @@
-internal import Glibc
+package import Glibc
 
 /// Runs other programs to their end. `RunningProgram` is for one that is signalled before it.
 package enum ChildProcess {
