@@ -17,7 +17,8 @@ package struct PersonaFile: Sendable {
       path: path, version: version(of: path.fileName), text: text, diagnostics: findings.diagnostics)
   }
 
-  private static func version(of name: [UInt8]) -> Int? {
+  /// The `N` of a name `<agent>-vN.md`; nil for other names.
+  package static func version(of name: [UInt8]) -> Int? {
     name.withView { view in
       guard view.count > 3, view.equals(".md", from: view.count - 3, to: view.count),
         let dash = view.buffer.lastIndex(of: 0x2D), view[dash + 1] == 0x76

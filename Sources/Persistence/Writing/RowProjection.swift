@@ -35,13 +35,13 @@ package final class RowProjection: Sendable {
   }
 
   package func project(_ content: GitRecordContent) async -> Outcome {
-    await withDeadline(patience) {
+    let late = Outcome(rowID: nil, error: "the database did not answer within \(patience)")
+    return await answer(within: patience, orElse: late) {
       do {
         return Outcome(rowID: try await self.upsert(content), error: nil)
-      } catch let error as PostgresError {
-        return Outcome(rowID: nil, error: error.description)
       } catch {
-        return Outcome(rowID: nil, error: "\(error)")
+        // The answer goes to any client: it does not tell where the server is.
+        return Outcome(rowID: nil, error: ErrorOutline(error, roots: []).message)
       }
     }
   }
@@ -96,40 +96,5 @@ package final class RowProjection: Sendable {
     let found = try await database.resolveSchema(connection)
     schema.withLock { $0 = found }
     return found
-  }
-
-  /// The first of the answer and the deadline. What is late goes on without anybody waiting: a stopped server
-  /// cannot be made to answer, not even to a cancellation.
-  private func withDeadline(
-    _ patience: Duration, _ body: @escaping @Sendable () async -> Outcome
-  ) async -> Outcome {
-    let shared = SharedWaiter()
-    return await withCheckedContinuation { continuation in
-      shared.set(continuation)
-      let work = Task { shared.resume(await body()) }
-      Task {
-        try? await Task.sleep(for: patience)
-        shared.resume(Outcome(rowID: nil, error: "the database did not answer within \(patience)"))
-        work.cancel()
-      }
-    }
-  }
-}
-
-/// A continuation that the first of two tasks resumes.
-private final class SharedWaiter: Sendable {
-  private let continuation = Mutex<CheckedContinuation<RowProjection.Outcome, Never>?>(nil)
-
-  func set(_ continuation: CheckedContinuation<RowProjection.Outcome, Never>) {
-    self.continuation.withLock { $0 = continuation }
-  }
-
-  func resume(_ outcome: RowProjection.Outcome) {
-    let waiting = continuation.withLock { waiting in
-      let taken = waiting
-      waiting = nil
-      return taken
-    }
-    waiting?.resume(returning: outcome)
   }
 }

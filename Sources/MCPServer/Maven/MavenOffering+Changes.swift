@@ -1,0 +1,46 @@
+internal import Persistence
+internal import Records
+
+extension MavenOffering {
+  package func changes() -> AsyncStream<OfferingChange> {
+    let changes = records.changes()
+    let (stream, continuation) = AsyncStream.makeStream(of: OfferingChange.self)
+    let work = Task { [weak self] in
+      var list = (try? await self?.resources().map(\.uri)) ?? []
+      for await change in changes {
+        guard let self else { break }
+        let uris = uris(of: change)
+        if !uris.isEmpty { continuation.yield(.updated(uris: uris)) }
+        let now = (try? await resources().map(\.uri)) ?? list
+        if now != list { continuation.yield(.resourceListChanged) }
+        list = now
+      }
+      continuation.finish()
+    }
+    continuation.onTermination = { _ in work.cancel() }
+    return stream
+  }
+
+  /// The resources that read otherwise after a change, sorted.
+  private func uris(of change: ChangeFeed.Change) -> [String] {
+    var places: Set<MavenPlace> = []
+    switch change {
+    case .everything:
+      places = [.identity, .memory, .personality, .persona, .infrastructure, .decisions, .milestones]
+    case .files(let paths):
+      for path in paths {
+        switch TreeLayout.role(of: path, agent: records.agent) {
+        case .decision: places.formUnion([.decisions, .record(.decision, name: path.fileName)])
+        case .milestone: places.formUnion([.milestones, .record(.milestone, name: path.fileName)])
+        case .identity: places.insert(.identity)
+        case .infrastructure: places.insert(.infrastructure)
+        case .persona: places.formUnion([.personality, .persona])
+        case .sessionLog, .rotatedLog: places.insert(.memory)
+        case .other: break
+        }
+      }
+    }
+    let spellings = places.flatMap { [address.uri(of: $0), address.plainURI(of: $0)].compactMap { $0 } }
+    return spellings.sorted()
+  }
+}

@@ -1,0 +1,96 @@
+package import Git
+internal import Postgres
+package import Records
+
+/// One agent's records as a server offers them: the files, the writes, and the database where it is there.
+///
+/// Whoever uses it needs to know neither git nor Postgres. Reads never start a database; a `sync` does.
+package struct AgentRecords: Sendable {
+  package let agent: Agent
+  package let files: AgentFiles
+  let repository: Repository
+  let database: DatabaseAccess
+  let lookout: Lookout
+  let feed = ChangeFeed()
+  private let service: RecordService
+
+  package init(repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess) {
+    self.agent = agent
+    self.repository = repository
+    self.database = database
+    lookout = Lookout(of: repository)
+    files = AgentFiles(workTree: repository.workTree, agent: agent)
+    service = RecordService(
+      writer: RecordWriter(repository: repository, agent: agent, settings: writing), database: database.ifUp)
+  }
+
+  /// Records what the client asks for, and returns the answer that existing clients parse.
+  package func record(_ kind: RecordRequest.Kind, _ arguments: JSONValue) async throws -> JSONValue {
+    let outcome = try await service.record(RecordRequest(kind, json: arguments, now: Instant.now()))
+    if !outcome.written.isRepeated, let path = RecordPath(text: outcome.written.path) { feed.tell(.files([path])) }
+    return outcome.json
+  }
+
+  /// Changes of the agent's files from now on.
+  package func changes() -> AsyncStream<ChangeFeed.Change> {
+    feed.changes()
+  }
+
+  /// Compares git with the database; changes nothing.
+  package func verify() async throws -> Verification {
+    let clock = ContinuousClock()
+    let start = clock.now
+    // The tree first: without one there is nothing to compare.
+    _ = try await RecordSource(.workTree, agent: agent, repository: repository)
+    guard let database = await database.ifUp() else { throw AgentRecords.databaseAway("nothing was compared") }
+    let open = try await database.connect()
+    let surveyor = Surveyor(
+      repository: repository, agent: agent, schema: open?.schema ?? database.schema ?? .public)
+    do {
+      let survey = try await surveyor.survey(.workTree, connection: open?.connection)
+      await open?.connection.close()
+      return Verification(survey, elapsed: clock.now - start)
+    } catch {
+      await open?.connection.close()
+      throw error
+    }
+  }
+
+  /// Brings the database to what git holds, within the safety rails. The embedded server is started for it.
+  ///
+  /// - Parameter progress: the number of rows written since the last call, and the number in all.
+  package func sync(progress: @escaping @Sendable (Int, Int) -> Void) async throws -> Reconciler.Outcome {
+    var options = Reconciler.Options(command: "sync")
+    options.provesResult = false
+    options.progress = progress
+    let reconciler = Reconciler(repository: repository, agent: agent, database: try await database.starting())
+    return try await reconciler.run(options)
+  }
+
+  /// An error in words for a client that may be elsewhere.
+  package func outline(_ error: any Error) -> ErrorOutline {
+    let roots = [repository.gitDirectory, repository.commonDirectory, repository.workTree].compactMap { $0 }
+    return ErrorOutline(error, roots: roots.sorted { $0.utf8.count > $1.utf8.count })
+  }
+
+  static func databaseAway(_ consequence: String) -> PersistenceError {
+    PersistenceError(
+      .notFound, "the database is not running: \(consequence)",
+      hint: "start it with `moha-sync up`; git holds every record")
+  }
+}
+
+/// How a long-running program gets at the database.
+package struct DatabaseAccess: Sendable {
+  /// The database where it can answer without being started; asked for anew at every use.
+  package let ifUp: @Sendable () async -> Database?
+  /// The same after starting the embedded server, where that is the database.
+  package let starting: @Sendable () async throws -> Database
+
+  package init(
+    ifUp: @escaping @Sendable () async -> Database?, starting: @escaping @Sendable () async throws -> Database
+  ) {
+    self.ifUp = ifUp
+    self.starting = starting
+  }
+}
