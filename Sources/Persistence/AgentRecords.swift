@@ -11,7 +11,7 @@ package struct AgentRecords: Sendable {
   let repository: Repository
   let database: DatabaseAccess
   let lookout: Lookout
-  let feed = ChangeFeed()
+  let feed = RecordChanges()
   private let service: RecordService
 
   package init(repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess) {
@@ -32,7 +32,7 @@ package struct AgentRecords: Sendable {
   }
 
   /// Changes of the agent's files from now on.
-  package func changes() -> AsyncStream<ChangeFeed.Change> {
+  package func changes() -> AsyncStream<RecordChanges.Change> {
     feed.changes()
   }
 

@@ -22,7 +22,7 @@ extension MavenOffering {
   }
 
   /// The resources that read otherwise after a change, sorted.
-  private func uris(of change: ChangeFeed.Change) -> [String] {
+  private func uris(of change: RecordChanges.Change) -> [String] {
     var places: Set<MavenPlace> = []
     switch change {
     case .everything:

@@ -2,7 +2,7 @@ package import Records
 internal import Synchronization
 
 /// Tells everybody who listens which files of an agent's tree have changed.
-package final class ChangeFeed: Sendable {
+package final class RecordChanges: Sendable {
   /// What changed since the last change was told.
   package enum Change: Hashable, Sendable {
     /// These files, from the repository's root. A folder among them stands for all that is in it.
