@@ -30,6 +30,7 @@ struct MohaSync: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
+      CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
     ])
@@ -50,6 +51,7 @@ struct MohaSync: AsyncParsableCommand {
           code: "usage", message: "there is no command \(printable(name))", hint: "moha-sync --help lists them",
           status: .usage)
       }
+      if var server = try parseAsRoot(arguments) as? any ServingCommand { return try await server.run() }
       try await Interruption.cancelling {
         var command = try parseAsRoot(arguments)
         if var asynchronous = command as? any AsyncParsableCommand {

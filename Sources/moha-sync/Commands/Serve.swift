@@ -1,0 +1,97 @@
+import ArgumentParser
+import FoundationEssentials
+import MCPServer
+import Persistence
+
+/// Serves the records to MCP clients over HTTP.
+struct Serve: ServingCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve the records to MCP clients over HTTP, at /mcp.",
+    discussion: """
+      Listens on 127.0.0.1 unless another address is named, which needs --token-file: a file that only its owner can \
+      read, with one token a line. Clients send it as `Authorization: Bearer TOKEN`. A line `read TOKEN` gives a \
+      token that cannot write; `sha256:HEX` in place of a token keeps only its hash.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @OptionGroup var offer: OfferOptions
+  @Option(help: "The address to listen on.")
+  var host = "127.0.0.1"
+  @Option(help: "The port; 0 takes a free one. Default: MAVEN_MCP_PORT, or 3100.")
+  var port: Int?
+  @Option(help: ArgumentHelp("Let in only clients with a token of this file.", valueName: "file"))
+  var tokenFile: String?
+  @Option(help: ArgumentHelp("A name or address by which clients reach the server, as in `Host`.", valueName: "name"))
+  var allowHost: [String] = []
+
+  func run() async throws {
+    let workspace = try await Workspace(options)
+    var settings = HTTPSettings()
+    settings.host = host
+    settings.port = try chosenPort(workspace.settings.environment)
+    settings.allowedHosts = allowHost
+    if let tokenFile { settings.tokens = try Serve.tokens(in: tokenFile) }
+    let logger = offer.logger(options)
+    let offering = try offer.offering(workspace)
+    let service: HTTPService
+    do {
+      let (host, isQuiet) = (host, options.quiet)
+      service = try HTTPService(offering: offering, settings: settings, logger: logger) { port in
+        if !isQuiet { Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n") }
+      }
+    } catch let refusal as HTTPSettings.Refusal {
+      throw CommandFailure(
+        code: "address-unsafe", message: refusal.description, hint: "name a file with --token-file", status: .refused)
+    }
+    try await MCP.serve(service, logger: logger)
+  }
+
+  private func chosenPort(_ environment: [String: String]) throws -> Int {
+    if let port { return try Serve.check(port, "--port") }
+    guard let text = environment["MAVEN_MCP_PORT"], !text.isEmpty else { return HTTPSettings().port }
+    return try Serve.check(Int(text), "MAVEN_MCP_PORT")
+  }
+
+  private static func check(_ port: Int?, _ name: String) throws -> Int {
+    guard let port, (0...65_535).contains(port) else {
+      throw CommandFailure(code: "configuration", message: "\(name) is no port from 0 to 65535", status: .usage)
+    }
+    return port
+  }
+
+  /// The tokens of a file that is its owner's alone. Nothing of its text is ever repeated.
+  private static func tokens(in file: String) throws -> [BearerToken] {
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: file),
+      let mode = attributes[.posixPermissions] as? Int, let data = FileManager.default.contents(atPath: file)
+    else {
+      throw CommandFailure(code: "token-file", message: "\(file) cannot be read: nothing was started", status: .usage)
+    }
+    guard mode & 0o077 == 0 else {
+      throw CommandFailure(
+        code: "token-file", message: "\(file) can be read by others: nothing was started",
+        hint: "chmod 600 \(file)", status: .refused)
+    }
+    var tokens: [BearerToken] = []
+    for (number, line) in String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).enumerated() {
+      let words = line.split(whereSeparator: \.isWhitespace)
+      guard let last = words.last, !last.hasPrefix("#"), words.first?.hasPrefix("#") != true else { continue }
+      let scope: BearerToken.Scope = words.count == 2 && words[0] == "read" ? .read : .write
+      guard words.count == (scope == .read ? 2 : 1), let token = token(last, scope) else {
+        throw CommandFailure(
+          code: "token-file",
+          message: "\(file), line \(number + 1) is no token of at least 16 characters: nothing was started",
+          hint: "write one token a line, such as `openssl rand -hex 32` makes", status: .usage)
+      }
+      tokens.append(token)
+    }
+    guard !tokens.isEmpty else {
+      throw CommandFailure(code: "token-file", message: "\(file) holds no token: nothing was started", status: .usage)
+    }
+    return tokens
+  }
+
+  private static func token(_ text: Substring, _ scope: BearerToken.Scope) -> BearerToken? {
+    if text.hasPrefix("sha256:") { return BearerToken(sha256: String(text.dropFirst(7)), scope: scope) }
+    return text.utf8.count >= 16 ? BearerToken(token: String(text), scope: scope) : nil
+  }
+}
