@@ -41,6 +41,18 @@ class Workspace:
             self.close()
             raise
 
+    @classmethod
+    def attached(cls, described):
+        """The workspace that another process made and described, and will close."""
+        workspace = cls.__new__(cls)
+        for name, value in described.items():
+            setattr(workspace, name, Path(value) if name in ("folder", "tree") else value)
+        return workspace
+
+    def described(self):
+        return {"folder": str(self.folder), "tree": str(self.tree), "environment": self.environment,
+                "program": self.program, "url": self.url}
+
     def __enter__(self):
         return self
 
@@ -90,6 +102,9 @@ class Workspace:
 
     def show(self, path, revision="HEAD"):
         return self.git("show", f"{revision}:{path}")
+
+    def head(self):
+        return self.git("rev-parse", "HEAD").strip()
 
     def identity(self, revision="HEAD"):
         return json.loads(self.show(".moha/maven/identity.json", revision))
