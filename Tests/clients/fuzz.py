@@ -9,6 +9,7 @@ request after every batch.
 """
 
 import argparse
+import json
 import random
 import sys
 import time
@@ -17,7 +18,7 @@ from contextlib import ExitStack
 from expectations import Ledger, Number, cancelled, expect, judge_code, load
 from fuzz_http import HTTPTarget
 from mutations import Corpus, inputs
-from programs import CheckFailed, HTTPServer, check, fixture
+from programs import PATIENCE, CheckFailed, HTTPServer, check, fixture
 from wire import INITIALIZED, StdioServer, compact, initialize, request
 from workspace import Workspace
 
@@ -36,8 +37,9 @@ class StdioTarget:
         self.writes = writes
         self.server = self.start()
         self.corpus = Corpus(lambda method: self.call(self.server, method), writes)
-        #: Ids of requests that may still be answered after their batch.
+        #: Ids of requests that may still be answered after their batch, and those of them that listen.
         self.open = set()
+        self.listening = set()
 
     def start(self):
         server = StdioServer(self.command)
@@ -55,19 +57,26 @@ class StdioTarget:
         self.server.kill()
 
     def run(self, generator, data, number):
-        lines = b"\n".join(data).split(b"\n")
+        # A server lets only so many streams listen: those of the batch before are given up.
+        lines = [cancellation(key) for key in sorted(self.listening)] + b"\n".join(data).split(b"\n")
+        self.listening.clear()
         faults = self.exchange(self.server, lines, generator.choice([1_000, 4_096, 65_536]), f"end-{number}")
         if faults:
             raise CheckFailed("\n".join(faults[:5]) + "\n" + self.isolated(lines))
 
-    def exchange(self, server, lines, piece, mark):
+    def exchange(self, server, lines, piece, mark, patience=PATIENCE):
         """Sends lines and a proper request, waits for all that is owed, and returns what was wrong."""
-        ledger, faults, ended = Ledger(), [], False
+        ledger, faults, ended = Ledger(frozenset(self.open)), [], False
         for line in lines:
             expectation = expect(line)
             ledger.owe(expectation)
-            self.open.update(key for key, (low, _) in expectation.ids.items() if low == 0)
-        ledger.forgive([key for key in map(cancelled, lines) if key is not None])
+            unsure = [key for key, (low, _) in expectation.ids.items() if low == 0]
+            self.open.update(unsure)
+            if expectation.anonymous == (0, 0):
+                self.listening.update(unsure)
+        given_up = [key for key in map(cancelled, lines) if key is not None]
+        ledger.forgive(given_up)
+        self.open.update(given_up)
 
         def take(line):
             nonlocal ended
@@ -85,21 +94,17 @@ class StdioTarget:
                 ended = True
             else:
                 fault = judge_code(message) or ledger.replied(message)
-                if fault and not ("no input asked" in fault and self.lingering(message)):
-                    faults.append(fault + f": {line[:300]!r}")
+                if fault:
+                    faults.append(f"{fault}: {line[:300]!r}")
             return ended and ledger.settled
 
         last = compact(request("tools/list", id=mark, modern=len(lines) % 2 == 0))
         try:
-            server.exchange(b"\n".join([*lines, last]) + b"\n", take, piece=piece)
+            server.exchange(b"\n".join([*lines, last]) + b"\n", take, patience, piece)
         except CheckFailed as error:
             faults.append(str(error))
             faults.append(server.error_text()[-500:])
         return faults + list(ledger.faults())
-
-    def lingering(self, message):
-        key = ("number", str(message["id"])) if isinstance(message["id"], Number) else ("text", message["id"])
-        return key in self.open
 
     def isolated(self, lines):
         """The first line that fails alone."""
@@ -107,7 +112,7 @@ class StdioTarget:
             if len(line) == 0:
                 continue
             with self.start() as server:
-                faults = self.exchange(server, [line], 65536, "end")
+                faults = self.exchange(server, [line], 65536, "end", PATIENCE / 6)
                 if faults:
                     return f"alone: {line[:1500]!r} ({len(line)} bytes)\n  " + "\n  ".join(faults)
         return "No line of the batch fails alone."
@@ -118,6 +123,12 @@ class StdioTarget:
         for line in last:
             load(line)
         check(status == 0, f"status {status} at the end of input: {self.server.error_text()[-500:]}")
+
+
+def cancellation(key):
+    kind, value = key
+    spelled = value if kind == "number" else json.dumps(value)
+    return b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}' % spelled.encode()
 
 
 def big_inputs(number):
@@ -139,6 +150,7 @@ def fuzz(name, target, seed, count, only=None):
     batches = [only] if only is not None else range((count + BATCH - 1) // BATCH)
     for number in batches:
         generator = random.Random(f"{seed} {name} {number}")
+        target.corpus.patient = number % 10 == 0
         data = list(inputs(generator, target.corpus, BATCH, number * BATCH * 2 + 10))
         if number % 20 == 19:
             data += big_inputs(number // 20)

@@ -29,6 +29,8 @@ class Talker:
 
     version = None
     instructions = None
+    #: Whether giving up a call tells the server so.
+    cancels = True
 
     async def perform(self, call):
         try:
@@ -186,6 +188,8 @@ class FastTalker(CurrentTalker):
 
 class OlderTalker(Talker):
     """The last SDK before the newest revision."""
+
+    cancels = False
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
