@@ -1,43 +1,96 @@
 internal import Synchronization
 
-/// Returns what `body` gives, or `late` once the patience has ended.
-///
-/// What is late is cancelled and goes on without anybody waiting: a stopped server cannot be made to answer, not even
-/// to a cancellation.
-func answer<Answer: Sendable>(
-  within patience: Duration, orElse late: Answer, _ body: @escaping @Sendable () async -> Answer
-) async -> Answer {
-  let waiter = Waiter<Answer>()
-  return await withCheckedContinuation { continuation in
-    waiter.set(continuation)
-    let work = Task { waiter.resume(await body()) }
-    let deadline = Task {
-      // Cancelled when the answer is there: then there is nothing to end.
-      guard (try? await Task.sleep(for: patience)) != nil else { return }
-      waiter.resume(late)
+/// Runs work that may hang, for a bounded time.
+package enum Deadline {
+  /// How the work ended.
+  package enum Ending<Result: Sendable>: Sendable {
+    case returned(Result)
+    case threw(any Error)
+    /// The limit passed. The work was cancelled; if it did not end within the grace after that, it still runs, without
+    /// anybody waiting.
+    case late
+  }
+
+  /// Runs `body` in a task of its own, cancels it after `limit`, and waits `grace` longer for it to end.
+  ///
+  /// A stopped server cannot be made to answer, not even to a cancellation: what is late then is left behind, which
+  /// is for programs that end soon after. Cancelling the caller cancels the work, and the result is what it throws, or
+  /// `.late` after the grace.
+  package static func run<Result: Sendable>(
+    _ limit: Duration, grace: Duration = .seconds(2), _ body: @escaping @Sendable () async throws -> Result
+  ) async -> Ending<Result> {
+    let waiter = Waiter<Ending<Result>>()
+    let work = Task {
+      do {
+        waiter.resume(.returned(try await body()))
+      } catch {
+        waiter.resume(.threw(error))
+      }
+    }
+    let isExpired = Mutex(false)
+    let clock = Task {
+      // A cancelled sleep is the caller's cancellation, or the end of the work.
+      if (try? await Task.sleep(for: limit)) != nil { isExpired.withLock { $0 = true } }
       work.cancel()
+      await Task { try? await Task.sleep(for: grace) }.value
+      waiter.resume(.late)
     }
-    Task {
-      await work.value
-      deadline.cancel()
+    let ending = await withTaskCancellationHandler {
+      await waiter.value()
+    } onCancel: {
+      clock.cancel()
     }
+    clock.cancel()
+    if isExpired.withLock({ $0 }), case .threw = ending { return .late }
+    return ending
   }
 }
 
-/// A continuation that the first of two tasks resumes.
-private final class Waiter<Answer: Sendable>: Sendable {
-  private let continuation = Mutex<CheckedContinuation<Answer, Never>?>(nil)
-
-  func set(_ continuation: CheckedContinuation<Answer, Never>) {
-    self.continuation.withLock { $0 = continuation }
+/// A value that one task waits for, from the first of several that have one.
+private final class Waiter<Value: Sendable>: Sendable {
+  private enum State {
+    case empty
+    case waiting(CheckedContinuation<Value, Never>)
+    case full(Value)
+    case done
   }
 
-  func resume(_ answer: Answer) {
-    let waiting = continuation.withLock { waiting in
-      let taken = waiting
-      waiting = nil
-      return taken
+  private let state = Mutex(State.empty)
+
+  func value() async -> Value {
+    await withCheckedContinuation { continuation in
+      let ready: Value? = state.withLock { state in
+        if case .full(let value) = state {
+          state = .done
+          return value
+        }
+        state = .waiting(continuation)
+        return nil
+      }
+      if let ready { continuation.resume(returning: ready) }
     }
-    waiting?.resume(returning: answer)
   }
+
+  func resume(_ value: Value) {
+    let waiting: CheckedContinuation<Value, Never>? = state.withLock { state in
+      switch state {
+      case .empty:
+        state = .full(value)
+        return nil
+      case .waiting(let continuation):
+        state = .done
+        return continuation
+      case .full, .done: return nil
+      }
+    }
+    waiting?.resume(returning: value)
+  }
+}
+
+/// Returns what `body` gives, or `late` once the patience has ended; what is late is cancelled and left behind.
+func answer<Answer: Sendable>(
+  within patience: Duration, orElse late: Answer, _ body: @escaping @Sendable () async -> Answer
+) async -> Answer {
+  if case .returned(let answer) = await Deadline.run(patience, grace: .zero, body) { return answer }
+  return late
 }

@@ -124,6 +124,17 @@ package enum Report {
     ])
   }
 
+  /// `log rotate --json`.
+  package static func rotation(_ outcome: LogRotation.Outcome, isDryRun: Bool) -> JSONValue {
+    object([
+      "schema": .integer(schemaVersion), "applied": .bool(!isDryRun), "events": .integer(outcome.eventCount),
+      "files": .array(
+        outcome.files.map { object(["path": .string($0.path), "events": .integer($0.events)]) }),
+      "kept": .array(outcome.kept.map { object(["line": .integer($0.line), "reason": .string($0.reason)]) }),
+      "commit": string(outcome.commit?.description), "pending": string(outcome.pendingReason),
+    ])
+  }
+
   /// `sync --json`.
   package static func sync(_ outcome: Reconciler.Outcome) -> JSONValue {
     let survey = outcome.proof ?? outcome.survey

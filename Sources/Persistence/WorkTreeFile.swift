@@ -104,6 +104,24 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
+  /// Removes a temporary file of this type's that a killed process left; false for any other file.
+  @discardableResult
+  func removeIfAbandoned() throws -> Bool {
+    guard let owner = WorkTreeFile.owner(ofTemporary: path.lastComponent), kill(owner, 0) != 0, errno == ESRCH else {
+      return false
+    }
+    return try withFolder(creating: false) { folder, name in unlinkat(folder, name, 0) == 0 }
+  }
+
+  /// The process that made a temporary file, by the file's name; nil where it is none: `.moha-<pid>-<number>.tmp`.
+  static func owner(ofTemporary name: some Collection<UInt8>) -> Int32? {
+    let parts = String(decoding: name, as: UTF8.self).split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == ".moha", parts[2].hasSuffix(".tmp"), UInt32(parts[2].dropLast(4)) != nil,
+      let owner = Int32(parts[1]), owner > 0
+    else { return nil }
+    return owner
+  }
+
   private func withFile<R>(_ flags: Int32, _ body: (Int32, stat) throws -> R) throws -> R {
     try withFolder(creating: false) { folder, name in
       // Non-blocking: a fifo in the file's place would wait for another end.

@@ -95,6 +95,22 @@ package struct Instant: Hashable, Comparable, Sendable {
       second: rest / 1_000_000 % 60, microsecond: rest % 1_000_000)
   }
 
+  /// The first moment of this moment's month in UTC.
+  package var startOfMonth: Instant {
+    let calendar = calendar
+    return Instant(year: calendar.year, month: calendar.month, day: 1) ?? self
+  }
+
+  /// Reads `YYYY-MM` as the first moment of that month in UTC.
+  package init?(month: String) {
+    let parts = month.utf8.split(separator: 0x2D, omittingEmptySubsequences: false)
+    guard parts.count == 2, parts[0].count == 4, parts[1].count == 2,
+      parts.joined().allSatisfy({ (0x30...0x39).contains($0) }), let year = Int(String(parts[0]) ?? ""),
+      let number = Int(String(parts[1]) ?? "")
+    else { return nil }
+    self.init(year: year, month: number, day: 1)
+  }
+
   static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400

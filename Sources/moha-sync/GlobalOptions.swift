@@ -36,6 +36,9 @@ struct GlobalOptions: ParsableArguments {
   private static let flags: Set<String> = ["--json", "--quiet", "-q", "--verbose", "-v"]
   private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color"]
 
+  /// Commands whose first argument is a command too.
+  private static let nested: Set<String> = ["log", "cron"]
+
   /// The arguments with the global options that precede the command's name moved behind it.
   ///
   /// Subcommands parse these options; the argument parser would take a leading one for the root command's.
@@ -55,6 +58,7 @@ struct GlobalOptions: ParsableArguments {
       }
     }
     guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
-    return [command] + leading + rest.dropFirst()
+    let depth = nested.contains(command) && rest.dropFirst().first?.hasPrefix("-") == false ? 2 : 1
+    return Array(rest.prefix(depth)) + leading + rest.dropFirst(depth)
   }
 }

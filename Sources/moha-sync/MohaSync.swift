@@ -28,7 +28,7 @@ struct MohaSync: AsyncParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self]),
+      CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self, Log.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),

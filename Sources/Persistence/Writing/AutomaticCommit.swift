@@ -62,7 +62,13 @@ package struct AutomaticCommit: Sendable {
         .treeMissing, "the working tree has no .moha folder: nothing was committed",
         hint: "check --root, and that the folder's file system is mounted")
     }
-    let changes = try await changes(snapshot)
+    var changes = try await changes(snapshot)
+    // Temporary files of writers, killed ones and those that write at this moment, are no records.
+    let temporaries = changes.filter { $0.new != nil && WorkTreeFile.owner(ofTemporary: $0.path.lastComponent) != nil }
+    changes.removeAll { temporaries.contains($0) }
+    if !isDryRun {
+      for change in temporaries { try WorkTreeFile(workTree: workTree, path: change.path).removeIfAbandoned() }
+    }
     try checkRemovals(
       changes, recordCount: snapshot.entries.count { role($0.path).kind != nil }, allowed: allowedRemovals)
     let refused = try await refusals(changes, gate: gate)
@@ -71,19 +77,22 @@ package struct AutomaticCommit: Sendable {
     var text = message ?? ""
     if message == nil { text = try await self.message(files) }
     let names = files.map { RecordPath($0.path.bytes).text }
-    guard let journal, !files.isEmpty else {
+    guard let journal, try !files.isEmpty || !journal.entries().isEmpty else {
       return Outcome(commit: nil, pendingReason: nil, files: names, refused: refused, message: text)
     }
     let request = CommitRequest(
       changes: .workTree(snapshot) { path, bytes in
         // The bytes that become the blob, whatever was read before.
         !refusedPaths.contains(RecordPath(path.bytes).text) && gate.findings(bytes).isEmpty
+          && WorkTreeFile.owner(ofTemporary: path.lastComponent) == nil
       }, message: text)
     switch try await repository.commit(request).result {
     case .committed(let id):
       journal.remove(try journal.entries())
       return Outcome(commit: id, pendingReason: nil, files: names, refused: refused, message: text)
     case .unchanged:
+      // The commit of a killed writer holds all of it.
+      if refused.isEmpty { journal.remove(try journal.entries()) }
       return Outcome(commit: nil, pendingReason: nil, files: [], refused: refused, message: text)
     case .pending(let reason):
       return Outcome(commit: nil, pendingReason: reason.sentence, files: names, refused: refused, message: text)
@@ -145,18 +154,26 @@ package struct AutomaticCommit: Sendable {
 
   private func message(_ changes: [TreeChange]) async throws -> String {
     var message = CommitMessage(agent: agent)
+    var logs: [GitPath: (old: Set<String>, new: Set<String>)] = [:]
+    for change in changes where isLog(change.path) { logs[change.path] = try await events(change) }
+    // What moved from one log to another is not new.
+    let known = logs.values.reduce(into: Set<String>()) { $0.formUnion($1.old) }
+    var rotated: Set<String> = []
     for change in changes {
-      var events = 0
-      if role(change.path).kind == .event || role(change.path) == .sessionLog || role(change.path) == .rotatedLog {
-        events = try await newEvents(change)
-      }
-      message.add(change.path, events: events)
+      let events = logs[change.path]
+      message.add(change.path, events: events?.new.subtracting(known).count ?? 0)
+      if let events, role(change.path) == .rotatedLog { rotated.formUnion(events.new.subtracting(events.old)) }
     }
+    message.addRotated(rotated.intersection(known).count)
     return message.text
   }
 
-  /// Entries of a log that HEAD's version of it lacks.
-  private func newEvents(_ change: TreeChange) async throws -> Int {
+  private func isLog(_ path: GitPath) -> Bool {
+    role(path) == .sessionLog || role(path) == .rotatedLog
+  }
+
+  /// The entries of a log in HEAD and now, by key.
+  private func events(_ change: TreeChange) async throws -> (old: Set<String>, new: Set<String>) {
     func keys(_ entry: SnapshotEntry?) async throws -> Set<String> {
       guard let entry else { return [] }
       let path = RecordPath(entry.path.bytes)
@@ -170,7 +187,7 @@ package struct AutomaticCommit: Sendable {
     }
     let new = try await keys(
       change.new.map { SnapshotEntry(path: $0.path, id: $0.id, mode: $0.mode, size: nil, source: .workTree) })
-    return new.subtracting(try await keys(change.old.map(SnapshotEntry.init))).count
+    return (try await keys(change.old.map(SnapshotEntry.init)), new)
   }
 
   private func role(_ path: GitPath) -> FileRole {

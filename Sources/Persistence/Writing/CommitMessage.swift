@@ -26,6 +26,11 @@ struct CommitMessage {
     trailers.append("Moha-Path: \(recordPath.text)")
   }
 
+  /// Counts events that moved to the files of their months.
+  mutating func addRotated(_ events: Int) {
+    count("rotated event", events)
+  }
+
   private mutating func count(_ word: String, _ number: Int) {
     guard number > 0 else { return }
     if let index = counts.firstIndex(where: { $0.word == word }) {

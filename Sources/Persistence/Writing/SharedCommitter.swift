@@ -57,16 +57,21 @@ struct SharedCommitter {
     guard let workTree = repository.workTree else { return ([], [:]) }
     let batch = try journal.entries()
     var files: [GitPath: CommitRequest.FileContent?] = [:]
-    for entry in batch where files[entry.path] == nil {
-      let file = WorkTreeFile(workTree: workTree, path: entry.path)
-      // A person may have removed it since: then there is nothing of it to commit.
-      guard try file.exists() else { continue }
-      let bytes = try file.read(limit: GitRecordReader.logLimit)
-      if case .create = entry.action, bytes == entry.content {
-        files[entry.path] = CommitRequest.FileContent(bytes)
-      } else {
-        try gate.check(bytes, path: entry.path, against: try await committed(entry.path))
-        files[entry.path] = CommitRequest.FileContent(bytes)
+    for entry in batch {
+      for path in entry.paths where files[path] == nil {
+        let file = WorkTreeFile(workTree: workTree, path: path)
+        // A person may have removed it since: then there is nothing of it to commit.
+        guard try file.exists() else { continue }
+        let bytes = try file.read(limit: GitRecordReader.logLimit)
+        if case .create = entry.action, bytes == entry.content {
+          files[path] = CommitRequest.FileContent(bytes)
+        } else {
+          var known = try await committed(path)
+          // What a rotation moves comes from the log, where git has it already.
+          if path != entry.path { known += try await committed(entry.path) }
+          try gate.check(bytes, path: path, against: known)
+          files[path] = CommitRequest.FileContent(bytes)
+        }
       }
     }
     return (batch, files)
@@ -83,7 +88,13 @@ struct SharedCommitter {
   private func message(_ batch: [WriteJournal.Entry], _ files: [GitPath: CommitRequest.FileContent?]) -> String {
     var message = CommitMessage(agent: agent)
     for path in files.keys.sorted() {
-      message.add(path, events: batch.count { $0.path == path })
+      let appended = batch.count { entry in
+        if case .append = entry.action { entry.path == path } else { false }
+      }
+      message.add(path, events: appended)
+    }
+    for entry in batch {
+      if case .rotate(let rotation) = entry.action { message.addRotated(rotation.events) }
     }
     return message.text
   }

@@ -190,9 +190,9 @@ struct WorkTreeWriter {
     case .decision, .milestone:
       record = RecordFile.decode(bytes, role: TreeLayout.role(of: path, agent: agent), path: path).record
     case .event:
-      record = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }.map {
-        .event($0.event)
-      }
+      var entry = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }
+      if entry == nil, let recordKey = use.recordKey { entry = try await rotatedEntry(recordKey) }
+      record = entry.map { .event($0.event) }
     case .identity: break
     }
     let identity = try await identityFile()
@@ -200,6 +200,19 @@ struct WorkTreeWriter {
       request: request, entries: [], path: use.path, record: record, bytes: bytes,
       totalDecisions: identity.document.value["total_decisions"]?.integer,
       rebirthCount: identity.document.value["rebirth_count"]?.integer, isRepeated: true, agent: agent)
+  }
+
+  /// The entry with this key in the files of past months.
+  private func rotatedEntry(_ recordKey: String) async throws -> LogEntry? {
+    let folder = GitPath(agent.root.appending("session_log").bytes)
+    for file in try await repository.snapshot(under: folder).entries.reversed() {
+      let path = RecordPath(file.path.bytes)
+      guard TreeLayout.role(of: path, agent: agent) == .rotatedLog, file.mode != .symlink else { continue }
+      let bytes = try WorkTreeFile(workTree: workTree, path: file.path).read(limit: GitRecordReader.logLimit)
+      let found = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == recordKey }
+      if let found { return found }
+    }
+    return nil
   }
 
   // MARK: Identity
@@ -271,8 +284,15 @@ struct WorkTreeWriter {
 
   /// Finishes or undoes what killed writers left: a whole record is kept and committed, a torn one is cut off.
   func recover() async throws {
-    let abandoned = try journal.entries().filter { !$0.owner.isAlive }
+    let entries = try journal.entries()
+    for entry in entries {
+      // A rotation holds the lock of the tree from its first file to its last: whoever finds one half done under
+      // this lock finishes it, whether its process was killed or met a full disk.
+      if case .rotate(let rotation) = entry.action, try !apply(rotation, entry) { journal.remove([entry]) }
+    }
+    let abandoned = entries.filter { !$0.owner.isAlive }
     guard !abandoned.isEmpty else { return }
+    removeTemporaries(besides: abandoned)
     let keys = IdempotencyKeys(journal: journal, agent: agent)
     var countsChanged = false
     for entry in abandoned {
@@ -294,7 +314,7 @@ struct WorkTreeWriter {
           if !tail.isEmpty, entry.content.starts(with: tail) { try file.truncate(to: offset) }
           journal.remove([entry])
         }
-      case .replace: break
+      case .replace, .rotate: break
       }
     }
     if countsChanged { _ = try await correctCounters() }
@@ -310,6 +330,49 @@ struct WorkTreeWriter {
       return nil
     }
     return try replaceIdentity(identity, with: try JSONDocument(bytes))
+  }
+}
+
+extension WorkTreeWriter {
+  /// Takes away what killed writers left beside the files that they were writing.
+  private func removeTemporaries(besides entries: [WriteJournal.Entry]) {
+    for folder in Set(entries.flatMap { $0.paths.compactMap(\.parent) }) {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(workTree)/\(folder)")) ?? []
+      for name in names where name.hasPrefix(".moha-") {
+        // One that cannot be removed is left out of commits all the same.
+        _ = try? WorkTreeFile(workTree: workTree, path: folder.appending(Array(name.utf8))).removeIfAbandoned()
+      }
+    }
+  }
+
+  // MARK: Rotation
+
+  /// Brings every file of a rotation to what it shall be: first the months, durably, then the log without what they
+  /// have. Does nothing where that is done already.
+  ///
+  /// Returns false, with the log whole, where somebody has changed a file in between, so that nothing can be moved.
+  func apply(_ rotation: WriteJournal.Entry.Rotation, _ entry: WriteJournal.Entry) throws -> Bool {
+    let log = WorkTreeFile(workTree: workTree, path: entry.path)
+    guard try log.exists() else { return false }
+    let bytes = try log.read(limit: GitRecordReader.logLimit)
+    // The log was shortened, and the months were durable before. Or a person has changed it since: it is theirs.
+    guard ObjectID.blob(bytes) == rotation.log, (rotation.cuts.last?.upperBound ?? 0) <= bytes.count else {
+      return true
+    }
+    var position = 0
+    for part in rotation.parts {
+      let added = entry.content[position..<(position + part.length)]
+      position += part.length
+      let file = WorkTreeFile(workTree: workTree, path: part.path)
+      let exists = try file.exists()
+      let old = exists ? try file.read(limit: GitRecordReader.logLimit) : []
+      let offset = part.offset ?? 0
+      if old.count >= offset, old[offset...].starts(with: added) { continue }
+      guard old.count == offset, exists == (part.offset != nil) else { return false }
+      if exists { try file.replace(with: old + added) } else { try file.create(with: Array(added)) }
+    }
+    try log.replace(with: LogRotationPlan.cut(bytes, rotation.cuts))
+    return true
   }
 }
 

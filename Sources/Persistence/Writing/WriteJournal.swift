@@ -7,8 +7,9 @@ internal import Records
 ///
 /// The entry is made before the record's file and removed after the commit that holds it. It tells the next
 /// committer which paths to take (writers that wait together share one commit), and the next writer how to
-/// finish, or undo, what a killed one left half done. Entries are not synced: after a power cut the record's
-/// file is either there and is committed by the next run, or it was never acknowledged.
+/// finish, or undo, what a killed one left half done. Entries of one file are not synced: after a power cut the record's
+/// file is either there and is committed by the next run, or it was never acknowledged. That of a rotation is, since it
+/// spans files.
 struct WriteJournal {
   /// One write.
   struct Entry: Sendable {
@@ -19,6 +20,26 @@ struct WriteJournal {
       case append(offset: Int)
       /// Other bytes in a file that existed: the old ones stay in HEAD.
       case replace
+      /// Entries that go from a log to files of their months; `content` is what these files get.
+      case rotate(Rotation)
+    }
+
+    /// A write to several files, which is finished rather than undone once it has begun.
+    struct Rotation: Hashable, Sendable {
+      struct Part: Hashable, Sendable {
+        let path: GitPath
+        /// The file's size before; nil where there was none.
+        let offset: Int?
+        /// How many of the content's bytes are this file's, in the order of the parts.
+        let length: Int
+      }
+
+      /// The log's blob before.
+      let log: ObjectID
+      /// The ranges that leave the log.
+      let cuts: [Range<Int>]
+      let parts: [Part]
+      let events: Int
     }
 
     let name: String
@@ -27,6 +48,12 @@ struct WriteJournal {
     let content: [UInt8]
     /// The process that wrote it, with its start time: a process id alone is used again.
     let owner: ProcessIdentity
+
+    /// Every file that the write touches.
+    var paths: [GitPath] {
+      if case .rotate(let rotation) = action { return rotation.parts.map(\.path) + [path] }
+      return [path]
+    }
   }
 
   /// `moha-sync/journal` in the git folder that linked working trees do not share: each has files of its own.
@@ -54,17 +81,21 @@ struct WriteJournal {
     case .append(let offset):
       members += [.init("action", "append"), .init("offset", .integer(offset))]
     case .replace: members.append(.init("action", "replace"))
+    case .rotate(let rotation): members += [.init("action", "rotate"), .init("rotation", rotation.json)]
     }
     let head = JSONValue.object(members).serialized()
     let bytes = head + [UInt8(ascii: "\n")] + content
     let temporary = "\(folder)/\(name).tmp"
     guard let file = fopen(temporary, "wxe") else { throw failure("write", temporary) }
     let written = bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-    guard fclose(file) == 0, written == bytes.count, rename(temporary, "\(folder)/\(name)") == 0 else {
+    var isWritten = written == bytes.count
+    if case .rotate = action { isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0 }
+    guard fclose(file) == 0, isWritten, rename(temporary, "\(folder)/\(name)") == 0 else {
       let error = failure("write", temporary)
       unlink(temporary)
       throw error
     }
+    if case .rotate = action { try synchronizeFolder() }
     return entry
   }
 
@@ -98,12 +129,18 @@ struct WriteJournal {
         unlink(path)
         continue
       }
-      let action: Entry.Action =
-        switch head["action"]?.text {
-        case "append": .append(offset: head["offset"]?.integer ?? 0)
-        case "replace": .replace
-        default: .create
+      let action: Entry.Action
+      switch head["action"]?.text {
+      case "append": action = .append(offset: head["offset"]?.integer ?? 0)
+      case "replace": action = .replace
+      case "rotate":
+        guard let rotation = Entry.Rotation(head["rotation"], count: bytes.count - newline - 1) else {
+          unlink(path)
+          continue
         }
+        action = .rotate(rotation)
+      default: action = .create
+      }
       entries.append(
         Entry(
           name: name, action: action, path: GitPath(recordPath.bytes), content: Array(bytes[(newline + 1)...]),
@@ -112,10 +149,58 @@ struct WriteJournal {
     return entries
   }
 
+  private func synchronizeFolder() throws {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure("open", folder) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw failure("sync", folder) }
+  }
+
   private func failure(_ action: String, _ path: String) -> PersistenceError {
     PersistenceError(
       .writeFailed, "cannot \(action) \(path): \(String(cString: strerror(errno))). Nothing was written",
       hint: "free the disk or mend the permissions and run again")
+  }
+}
+
+extension WriteJournal.Entry.Rotation {
+  fileprivate var json: JSONValue {
+    .object([
+      .init("log", .string(log.description)), .init("events", .integer(events)),
+      .init("cuts", .array(cuts.map { .array([.integer($0.lowerBound), .integer($0.upperBound)]) })),
+      .init(
+        "parts",
+        .array(
+          parts.map { part in
+            .object([
+              .init("path", .string(RecordPath(part.path.bytes).text)),
+              .init("offset", part.offset.map { .integer($0) } ?? .null), .init("length", .integer(part.length)),
+            ])
+          })),
+    ])
+  }
+
+  /// Nil for what this program did not write, or not to its end; `count` is the size of the content.
+  fileprivate init?(_ json: JSONValue?, count: Int) {
+    guard let json, let log = json["log"]?.text.flatMap({ ObjectID(hex: $0) }), let events = json["events"]?.integer,
+      case .array(let pairs)? = json["cuts"], case .array(let files)? = json["parts"]
+    else { return nil }
+    var cuts: [Range<Int>] = []
+    for pair in pairs {
+      guard case .array(let bounds) = pair, bounds.count == 2, let start = bounds[0].integer,
+        let end = bounds[1].integer, start >= cuts.last?.upperBound ?? 0, start <= end
+      else { return nil }
+      cuts.append(start..<end)
+    }
+    var parts: [Part] = []
+    for file in files {
+      guard let path = file["path"]?.text.flatMap({ RecordPath(text: $0) }), let length = file["length"]?.integer,
+        length >= 0
+      else { return nil }
+      parts.append(Part(path: GitPath(path.bytes), offset: file["offset"]?.integer, length: length))
+    }
+    guard parts.reduce(0, { $0 + $1.length }) == count else { return nil }
+    self.init(log: log, cuts: cuts, parts: parts, events: events)
   }
 }
 
