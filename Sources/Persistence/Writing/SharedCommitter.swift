@@ -29,11 +29,7 @@ struct SharedCommitter {
       return .committed(head)
     }
     let request = CommitRequest(changes: .files(files), message: message(batch, files))
-    let result: CommitOutcome.Result
-    do {
-      result = try await repository.commit(request).result
-    } catch let error as GitError where error.code == .locked {
-      // The files are durable and in the journal: the next commit takes them.
+    guard let result = try await commit(request) else {
       return .pending("another program holds a lock of git's; the next write or `commit` takes it")
     }
     switch result {
@@ -45,6 +41,16 @@ struct SharedCommitter {
       return .pending("there is nothing to commit")
     case .pending(let reason):
       return .pending(reason.sentence)
+    }
+  }
+
+  /// Nil where a lock of git's is held: the files are durable and in the journal, and the next commit takes them.
+  private func commit(_ request: CommitRequest) async throws -> CommitOutcome.Result? {
+    do throws(GitError) {
+      return try await repository.commit(request).result
+    } catch {
+      if error.code == .locked { return nil }
+      throw error
     }
   }
 

@@ -67,7 +67,7 @@ struct WorkTreeWriter {
     }
     let head = try await repository.head().commit
     let tree = try await head.asyncMap { try await repository.commit($0).tree }
-    for folder in try folders(for: returning.record) {
+    for folder in try folders(for: returning.record).folders {
       let path = folder.appending(name)
       guard TreeLayout.role(of: path, agent: agent).kind == returning.record.kind,
         GitPath(path.bytes).isWellFormed, try await !isFree(path, inTree: tree)
@@ -140,7 +140,7 @@ struct WorkTreeWriter {
 
   /// A name that neither the working tree nor HEAD has: of two decisions in one second the later one gets `_2`.
   private func freePath(for record: Record, preferring preferred: String?) async throws -> GitPath {
-    let folders = try folders(for: record)
+    let (time, folders) = try folders(for: record)
     let folder = layout == .dated ? folders[1] : folders[0]
     let head = try await repository.head().commit
     let tree = try await head.asyncMap { try await repository.commit($0).tree }
@@ -165,12 +165,12 @@ struct WorkTreeWriter {
   }
 
   /// Where a record's file may lie: directly in the folder of its kind, or in that of its day.
-  private func folders(for record: Record) throws -> [RecordPath] {
+  private func folders(for record: Record) throws -> (time: Instant, folders: [RecordPath]) {
     guard let time = record.time else {
       throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
     }
     let folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
-    return [folder, folder.appending(TreeLayout.datedFolder(at: time))]
+    return (time, [folder, folder.appending(TreeLayout.datedFolder(at: time))])
   }
 
   private func isFree(_ path: RecordPath, inTree tree: ObjectID?) async throws -> Bool {
