@@ -1,0 +1,143 @@
+internal import Glibc
+internal import Records
+internal import Testing
+
+/// Statements 21 to 25: standard input and output.
+@Suite("Standard input and output") struct StdioTransportTests {
+  @Test("21 standard output carries the protocol alone: logs and noise go to standard error")
+  func noise() async throws {
+    let client = try await StdioClient.initialized()
+    let answer = try await client.request(1, "tools/call", ["name": "test_noise"])
+    #expect(answer.at("result/content/0/text")?.text == "done")
+    #expect(try await client.request(2, "tools/call", ["name": "test_fault"]).errorCode == -32603)
+    await client.closeInput()
+    #expect(try await client.line() == nil)
+    #expect(try await client.exitStatus() == 0)
+    let errors = await client.errorText
+    for text in ["noise from a library", "noise from the C library", "noise from a print", "a request failed"] {
+      #expect(errors.contains(text))
+    }
+  }
+
+  @Test("22 lines end at the byte 0x0A: a carriage return before it and blank lines are tolerated")
+  func framing() async throws {
+    let client = try await StdioClient.initialized()
+    let first = Wire.request(1, "ping")
+    let second = Wire.request(2, "ping")
+    try await client.send(bytes: Array("\(first)\r\n\n \t\r\n\r\n\(second)\n".utf8))
+    #expect(try await client.message()["id"] == 1)
+    #expect(try await client.message()["id"] == 2)
+    // No other character is an end of line, and a message may come in any pieces.
+    let odd = Wire.request(.string("\u{2028}\u{2029}\u{85}\u{0B}\u{0C}\r"), "ping")
+    for byte in Array(odd.replacing("\\u2028", with: "\u{2028}").replacing("\\u2029", with: "\u{2029}").utf8) + [0x0A] {
+      try await client.send(bytes: [byte])
+    }
+    #expect(try await client.message()["id"] == .string("\u{2028}\u{2029}\u{85}\u{0B}\u{0C}\r"))
+  }
+
+  @Test("23 the end of the input has what is in flight answered, then the program ends with 0")
+  func endOfInput() async throws {
+    let client = try await StdioClient.initialized()
+    try await client.send(Wire.request(1, "tools/call", ["name": "test_wait", "arguments": ["milliseconds": 300]]))
+    try await client.send(bytes: Array(Wire.request(2, "ping").utf8))
+    await client.closeInput()
+    #expect(try await client.message()["id"] == 2)
+    #expect(try await client.message().at("result/content/0/text")?.text == "waited")
+    #expect(try await client.line() == nil)
+    #expect(try await client.exitStatus() == 0)
+  }
+
+  @Test("23 a termination signal has what is in flight answered, then the program ends with 0")
+  func termination() async throws {
+    let client = try await StdioClient.initialized()
+    try await client.send(Wire.request(1, "tools/call", ["name": "test_wait", "arguments": ["milliseconds": 500]]))
+    try await client.waits(began: 1)
+    await client.signal(SIGTERM)
+    #expect(try await client.answer(to: 1).at("result/content/0/text")?.text == "waited")
+    #expect(try await client.line() == nil)
+    #expect(try await client.exitStatus() == 0)
+  }
+
+  @Test("23 a client that no longer reads ends the program instead of keeping it busy")
+  func brokenOutput() async throws {
+    let client = try await StdioClient.initialized()
+    await client.closeOutput()
+    // The first write finds out.
+    try await client.send(Wire.request(1, "ping"))
+    #expect(try await client.exitStatus() == 0)
+  }
+
+  @Test("24 the server never asks the client anything")
+  func noRequests() async throws {
+    let client = try await StdioClient.initialized()
+    for name in ["test_tool_with_logging", "test_tool_with_progress", "test_touch", "test_add"] {
+      let parameters: JSONValue = [
+        "name": .string(name), "arguments": ["name": "n"], "_meta": ["progressToken": 1],
+      ]
+      try await client.request(1, "tools/call", parameters)
+    }
+    try await client.expectSilence()
+    let notifications = await client.notifications
+    #expect(notifications.count > 5)
+    #expect(notifications.allSatisfy { $0["id"] == nil })
+  }
+
+  @Test("25 after a malformed line the next one works")
+  func resynchronises() async throws {
+    let client = try await StdioClient.initialized()
+    for bytes: [UInt8] in [[0xFF, 0xFE], [0x00], Array("{\"a\":".utf8), [0xC3], Array("\u{FEFF}{}".utf8)] {
+      try await client.send(bytes: bytes + [0x0A])
+      #expect(try await client.message().errorCode == -32700)
+      #expect(try await client.request(1, "ping")["result"] != nil)
+    }
+  }
+
+  @Test("70 over standard input no token is asked for")
+  func noToken() async throws {
+    let client = try await StdioClient.initialized()
+    #expect(try await client.request(1, "tools/call", ["name": "test_simple_text"])["result"] != nil)
+  }
+
+  @Test("a slow call does not hold up a fast one")
+  func concurrency() async throws {
+    let client = try await StdioClient.initialized()
+    try await client.send(Wire.request(1, "tools/call", ["name": "test_wait", "arguments": ["milliseconds": 1500]]))
+    try await client.send(Wire.request(2, "resources/read", ["uri": "test://static-text"]))
+    #expect(try await client.message()["id"] == 2)
+    #expect(try await client.message()["id"] == 1)
+  }
+
+  @Test("a client that sends much and reads nothing for a while loses no answer")
+  func backPressure() async throws {
+    let client = try await StdioClient.initialized()
+    let count = 40
+    for number in 0..<count {
+      let parameters: JSONValue = ["name": "test_large_text", "arguments": ["bytes": 400_000]]
+      try await client.send(Wire.request(.integer(number), "tools/call", parameters))
+    }
+    var answered: Set<Int> = []
+    for _ in 0..<count {
+      let answer = try await client.message()
+      #expect(answer.at("result/content/0/text")?.text?.utf8.count == 400_000)
+      answered.insert(try #require(answer["id"]?.integer))
+    }
+    #expect(answered.count == count)
+  }
+}
+
+extension StdioClient {
+  /// Waits until the waiting tool has begun this often.
+  func waits(began count: Int) throws {
+    for _ in 0..<1_000 {
+      if try stats().began >= count { return }
+      usleep(5_000)
+    }
+    throw TestFailure("the tool did not begin")
+  }
+
+  func stats() throws -> (began: Int, cancelled: Int) {
+    let answer = try request("stats", "tools/call", ["name": "test_stats"])
+    let text = try JSONValue.parse(answer.at("result/content/0/text")?.text ?? "")
+    return (text["began"]?.integer ?? -1, text["cancelled"]?.integer ?? -1)
+  }
+}
