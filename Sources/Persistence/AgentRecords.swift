@@ -11,7 +11,7 @@ package struct AgentRecords: Sendable {
   let repository: Repository
   let database: DatabaseAccess
   let lookout: Lookout
-  let feed = RecordChanges()
+  private let feed: RecordChanges
   private let service: RecordService
 
   package init(repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess) {
@@ -19,6 +19,7 @@ package struct AgentRecords: Sendable {
     self.repository = repository
     self.database = database
     lookout = Lookout(of: repository)
+    feed = RecordChanges(repository: repository, agent: agent, lookout: lookout)
     files = AgentFiles(workTree: repository.workTree, agent: agent)
     service = RecordService(
       writer: RecordWriter(repository: repository, agent: agent, settings: writing), database: database.ifUp)
@@ -27,7 +28,7 @@ package struct AgentRecords: Sendable {
   /// Records what the client asks for, and returns the answer that existing clients parse.
   package func record(_ kind: RecordRequest.Kind, _ arguments: JSONValue) async throws -> JSONValue {
     let outcome = try await service.record(RecordRequest(kind, json: arguments, now: Instant.now()))
-    if !outcome.written.isRepeated, let path = RecordPath(text: outcome.written.path) { feed.tell(.files([path])) }
+    if !outcome.written.isRepeated, let path = RecordPath(text: outcome.written.path) { feed.tellUnwatched(path) }
     return outcome.json
   }
 

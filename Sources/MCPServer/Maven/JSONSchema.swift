@@ -17,18 +17,12 @@ enum JSONSchema {
   /// Any object, its members free.
   static let anyObject: JSONValue = ["type": "object"]
 
-  /// An object whose members are named by data.
-  static func map(of value: JSONValue) -> JSONValue {
-    ["type": "object", "additionalProperties": value]
-  }
-
   static func array(_ items: JSONValue) -> JSONValue {
     ["type": "array", "items": items]
   }
 
   static let string: JSONValue = ["type": "string"]
   static let integer: JSONValue = ["type": "integer"]
-  static let number: JSONValue = ["type": "number"]
   static let bool: JSONValue = ["type": "boolean"]
   static let optionalString: JSONValue = ["type": ["string", "null"]]
   static let optionalInteger: JSONValue = ["type": ["integer", "null"]]

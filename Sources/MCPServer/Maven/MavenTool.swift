@@ -119,7 +119,7 @@ enum MavenTool: String, CaseIterable {
     }
   }
 
-  private static let key = JSONSchema.string("the same key twice gives one record")
+  private static let key = JSONSchema.string("same key, one record")
 
   // MARK: Answers
 
@@ -130,7 +130,7 @@ enum MavenTool: String, CaseIterable {
         MavenTool.written([("total_decisions", JSONSchema.integer)], hasRow: true), isWrite: true)
     case .logEvent:
       MavenTool.answer(
-        MavenTool.written([("event_key", JSONSchema.string), ("rebirth_count", JSONSchema.integer)], hasRow: true),
+        MavenTool.written([("event_key", .emptyObject), ("rebirth_count", JSONSchema.integer)], hasRow: true),
         isWrite: true)
     case .createMilestone:
       MavenTool.answer(MavenTool.written([], hasRow: true), isWrite: true)
@@ -139,59 +139,39 @@ enum MavenTool: String, CaseIterable {
         MavenTool.written(
           [("total_decisions", JSONSchema.integer), ("rebirth_count", JSONSchema.integer)], hasRow: false),
         isWrite: true)
-    case .getStats:
+    case .getStats, .syncFromGit, .verify:
+      MavenTool.answer(JSONSchema.anyObject)
+    case .search:
       MavenTool.answer(
         JSONSchema.object(
           [
-            ("timestamp", JSONSchema.string), ("identity", JSONSchema.anyObject), ("decisions", JSONSchema.anyObject),
-            ("milestones", JSONSchema.anyObject),
-          ], required: ["timestamp"]))
-    case .syncFromGit:
-      MavenTool.answer(
-        JSONSchema.object([
-          ("records", MavenTool.counts), ("repaired", MavenTool.counts), ("quarantined", JSONSchema.integer),
-          ("remaining", JSONSchema.integer), ("findings", JSONSchema.integer), ("commit", JSONSchema.optionalString),
-          ("run_id", JSONSchema.string), ("seconds", JSONSchema.number),
-        ]))
-    case .search:
-      MavenTool.answer(
-        JSONSchema.object([
-          ("source", ["enum": ["database", "files"]]), ("results", JSONSchema.array(JSONSchema.anyObject)),
-          ("next_cursor", JSONSchema.optionalString),
-        ]))
-    case .verify:
-      MavenTool.answer(
-        JSONSchema.object([
-          ("in_sync", JSONSchema.bool), ("commit", JSONSchema.optionalString), ("kinds", JSONSchema.anyObject),
-          ("differences", MavenTool.counts), ("findings", JSONSchema.array(JSONSchema.anyObject)),
-          ("findings_omitted", JSONSchema.integer), ("elapsed_ms", JSONSchema.number),
-        ]))
+            ("source", ["enum": ["database", "files"]]), ("results", JSONSchema.array(JSONSchema.anyObject)),
+            ("next_cursor", JSONSchema.optionalString),
+          ], required: ["results"]))
     }
   }
-
-  private static let counts = JSONSchema.map(of: JSONSchema.integer)
 
   /// The envelope that existing clients parse.
   private static func answer(_ data: JSONValue, isWrite: Bool = false) -> JSONValue {
     var members: [(String, JSONValue)] = [
-      ("schema", JSONSchema.integer), ("success", JSONSchema.bool), ("message", JSONSchema.string), ("data", data),
-      ("error", ["type": "null"]),
+      ("schema", .emptyObject), ("success", JSONSchema.bool), ("message", .emptyObject), ("data", data),
+      ("error", .emptyObject),
     ]
     if isWrite { members += [("git_persisted", JSONSchema.bool), ("commit", JSONSchema.optionalString)] }
-    return JSONSchema.object(members)
+    return JSONSchema.object(members, required: ["success", "data"])
   }
 
+  /// Only what clients act on has a type: the list of tools is read by every model.
   private static func written(_ own: [(String, JSONValue)], hasRow: Bool) -> JSONValue {
-    var members: [(String, JSONValue)] = [("path", JSONSchema.string), ("commit_status", JSONSchema.string)]
+    var members: [(String, JSONValue)] = []
     if hasRow {
       members += [
-        ("filename", JSONSchema.string), ("db_persisted", JSONSchema.bool), ("db_id", JSONSchema.optionalInteger),
-        ("db_error", JSONSchema.optionalString),
+        ("filename", JSONSchema.string), ("timestamp", .emptyObject), ("db_persisted", JSONSchema.bool),
+        ("db_id", JSONSchema.optionalInteger), ("db_error", JSONSchema.optionalString),
       ]
     }
-    let required = members.map(\.0)
-    if hasRow { members.append(("timestamp", JSONSchema.string)) }
-    members += own + [("repeated", JSONSchema.bool), ("commit_reason", JSONSchema.string)]
-    return JSONSchema.object(members, required: required)
+    members += [("path", .emptyObject)] + own
+    members += [("repeated", .emptyObject), ("commit_status", .emptyObject), ("commit_reason", .emptyObject)]
+    return JSONSchema.object(members, required: [])
   }
 }

@@ -1,11 +1,14 @@
+internal import Git
 package import Records
 internal import Synchronization
 
-/// Tells everybody who listens which files of an agent's tree have changed.
+/// Tells everybody who listens which files of an agent's tree have changed, whoever changed them.
+///
+/// One watcher serves all listeners; it starts with the first and ends with the last. A file counts when it is
+/// written and once more when it is committed, since the records then stand at another commit.
 package final class RecordChanges: Sendable {
-  /// What changed since the last change was told.
   package enum Change: Hashable, Sendable {
-    /// These files, from the repository's root. A folder among them stands for all that is in it.
+    /// These files, from the repository's root.
     case files(Set<RecordPath>)
     /// More than could be followed.
     case everything
@@ -14,11 +17,23 @@ package final class RecordChanges: Sendable {
   private struct State {
     var listeners: [Int: AsyncStream<Change>.Continuation] = [:]
     var nextListener = 0
+    var watcher: TreeWatcher?
   }
 
+  private let repository: Repository
+  private let agent: Agent
+  private let lookout: Lookout
   private let state = Mutex(State())
 
-  package init() {}
+  init(repository: Repository, agent: Agent, lookout: Lookout) {
+    self.repository = repository
+    self.agent = agent
+    self.lookout = lookout
+  }
+
+  deinit {
+    state.withLock { $0.watcher?.stop() }
+  }
 
   /// Changes from now on.
   package func changes() -> AsyncStream<Change> {
@@ -26,16 +41,94 @@ package final class RecordChanges: Sendable {
     let listener = state.withLock { state in
       state.nextListener += 1
       state.listeners[state.nextListener] = continuation
+      if state.watcher == nil { state.watcher = startWatcher() }
       return state.nextListener
     }
-    continuation.onTermination = { [weak self] _ in
-      self?.state.withLock { $0.listeners[listener] = nil }
-    }
+    continuation.onTermination = { [weak self] _ in self?.leave(listener) }
     return stream
   }
 
-  func tell(_ change: Change) {
+  private func leave(_ listener: Int) {
+    state.withLock { state in
+      state.listeners[listener] = nil
+      guard state.listeners.isEmpty else { return }
+      state.watcher?.stop()
+      state.watcher = nil
+    }
+  }
+
+  /// Tells of a write of this process, where nothing watches.
+  func tellUnwatched(_ path: RecordPath) {
+    if state.withLock({ $0.watcher == nil }) { tell(.files([path])) }
+  }
+
+  private func tell(_ change: Change) {
     let listeners = state.withLock { Array($0.listeners.values) }
     for listener in listeners { listener.yield(change) }
+  }
+
+  // MARK: Watching
+
+  private func startWatcher() -> TreeWatcher? {
+    guard let workTree = repository.workTree,
+      let watcher = TreeWatcher(
+        workTree: workTree, gitDirectory: repository.gitDirectory, commonDirectory: repository.commonDirectory,
+        agent: agent)
+    else { return nil }
+    let (events, continuation) = AsyncStream.makeStream(of: WatchedFolders.Events.self)
+    Task {
+      await watcher.run { continuation.yield($0) }
+      continuation.finish()
+    }
+    let (agent, lookout) = (agent, lookout)
+    Task { [weak self] in
+      var head = HeadTrace(agent: agent, lookout: lookout)
+      await head.begin()
+      for await event in events {
+        var files = event.files
+        if event.hasMovedHead { files.formUnion(await head.changes()) }
+        if event.isOverrun {
+          self?.tell(.everything)
+        } else if !files.isEmpty {
+          self?.tell(.files(files))
+        }
+      }
+    }
+    return watcher
+  }
+}
+
+/// Where HEAD was last, to tell what a new commit changed.
+private struct HeadTrace {
+  let agent: Agent
+  let lookout: Lookout
+  private var commit: ObjectID?
+  private var isFirst = true
+
+  init(agent: Agent, lookout: Lookout) {
+    self.agent = agent
+    self.lookout = lookout
+  }
+
+  mutating func begin() async {
+    commit = try? await lookout.repository().head().commit
+  }
+
+  /// The agent's files that HEAD has otherwise than the last time.
+  mutating func changes() async -> Set<RecordPath> {
+    defer { isFirst = false }
+    guard let repository = try? lookout.repository(), let now = try? await repository.head().commit else { return [] }
+    // Nothing moved since the watch began, and yet it did: the commit came before HEAD was looked at.
+    let old = now == commit && isFirst ? try? await repository.commit(now).parents.first : commit
+    commit = now
+    guard old != now else { return [] }
+    do {
+      let tree = try await repository.commit(now).tree
+      let oldTree = try await old.asyncMap { try await repository.commit($0).tree }
+      let changes = try await repository.difference(from: oldTree, to: tree, under: GitPath(agent.root.bytes))
+      return Set(changes.map { RecordPath($0.path.bytes) })
+    } catch {
+      return []
+    }
   }
 }

@@ -1,0 +1,183 @@
+internal import Glibc
+internal import Records
+
+/// The inotify watches on an agent's folders and on the places where git says which commit a branch is at.
+///
+/// inotify(7) tells of a folder's entries and not of what is below them, so each folder has a watch of its own, and new
+/// folders get one as they appear.
+struct WatchedFolders {
+  /// What a batch of events means.
+  struct Events {
+    var files: Set<RecordPath> = []
+    var hasMovedHead = false
+    /// Folders have come, gone or moved, or the kernel dropped events: anything may have changed.
+    var isOverrun = false
+
+    var isEmpty: Bool { files.isEmpty && !hasMovedHead && !isOverrun }
+  }
+
+  private enum Folder {
+    /// A folder above the agent's, watched for the one name that leads to it.
+    case above(path: String, name: String)
+    /// A folder of the agent's tree, by its path in the repository.
+    case tree(RecordPath)
+    /// A git folder, watched for these files.
+    case git(names: Set<String>)
+    /// A folder of branches.
+    case branches(path: String)
+  }
+
+  let descriptor: Int32
+  private let workTree: String
+  private let agent: Agent
+  private var folders: [Int32: Folder] = [:]
+
+  private static let entryMask =
+    UInt32(
+      IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_MODIFY | IN_DONT_FOLLOW)
+    | UInt32(IN_ONLYDIR)
+  /// More files at once are told as a change of everything.
+  private static let limit = 10_000
+  /// No folder that holds records is deeper.
+  private static let depth = 8
+
+  /// Nil where the system gives no watches.
+  init?(workTree: String, gitDirectory: String, commonDirectory: String, agent: Agent) {
+    descriptor = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
+    guard descriptor >= 0 else { return nil }
+    self.workTree = workTree
+    self.agent = agent
+    watch(gitDirectory, .git(names: ["HEAD", "packed-refs"]))
+    if commonDirectory != gitDirectory { watch(commonDirectory, .git(names: ["packed-refs"])) }
+    watchBranches("\(commonDirectory)/refs/heads", depth: 0)
+    watchTree()
+    guard !folders.isEmpty else {
+      close(descriptor)
+      return nil
+    }
+  }
+
+  // MARK: Watches
+
+  @discardableResult
+  private mutating func watch(_ path: String, _ folder: Folder) -> Bool {
+    let number = inotify_add_watch(descriptor, path, WatchedFolders.entryMask)
+    guard number >= 0 else { return false }
+    folders[number] = folder
+    return true
+  }
+
+  private mutating func watchTree() {
+    watch(workTree, .above(path: workTree, name: ".moha"))
+    if watch("\(workTree)/.moha", .above(path: "\(workTree)/.moha", name: agent.name)) {
+      watchTree(agent.root, depth: 0)
+    }
+  }
+
+  private mutating func watchTree(_ path: RecordPath, depth: Int) {
+    let place = "\(workTree)/\(String(decoding: path.bytes, as: UTF8.self))"
+    guard depth <= WatchedFolders.depth, watch(place, .tree(path)) else { return }
+    for name in WatchedFolders.subfolders(of: place) { watchTree(path.appending(name), depth: depth + 1) }
+  }
+
+  /// The same for a folder that has just appeared: what it holds already gives no events.
+  private mutating func watchTree(_ path: RecordPath, depth: Int, noting events: inout Events) {
+    watchTree(path, depth: depth)
+    var waiting = [path]
+    while let folder = waiting.popLast(), events.files.count < WatchedFolders.limit {
+      let entries = WatchedFolders.entries(of: "\(workTree)/\(String(decoding: folder.bytes, as: UTF8.self))")
+      for name in entries.files { events.files.insert(folder.appending(name)) }
+      waiting += entries.folders.map { folder.appending($0) }
+    }
+    if events.files.count >= WatchedFolders.limit { events.isOverrun = true }
+  }
+
+  private mutating func watchBranches(_ path: String, depth: Int) {
+    guard depth <= WatchedFolders.depth, watch(path, .branches(path: path)) else { return }
+    for name in WatchedFolders.subfolders(of: path) { watchBranches("\(path)/\(name)", depth: depth + 1) }
+  }
+
+  private static func subfolders(of path: String) -> [String] {
+    entries(of: path).folders
+  }
+
+  private static func entries(of path: String) -> (files: [String], folders: [String]) {
+    guard let stream = opendir(path) else { return ([], []) }
+    defer { closedir(stream) }
+    var files: [String] = []
+    var folders: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      guard !name.hasPrefix(".") else { continue }
+      var status = stat()
+      // A link is no folder of the tree.
+      guard lstat("\(path)/\(name)", &status) == 0 else { continue }
+      switch status.st_mode & S_IFMT {
+      case S_IFDIR: folders.append(name)
+      case S_IFREG: files.append(name)
+      default: break
+      }
+    }
+    return (files, folders)
+  }
+
+  // MARK: Events
+
+  /// Takes all events that wait; never blocks.
+  mutating func take() -> Events {
+    var events = Events()
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = read(descriptor, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return events }
+      let header = MemoryLayout<inotify_event>.size
+      var position = 0
+      while position + header <= count {
+        let event = buffer[position...].withUnsafeBytes { $0.loadUnaligned(as: inotify_event.self) }
+        let name = buffer[(position + header)..<min(position + header + Int(event.len), count)].prefix { $0 != 0 }
+        position += header + Int(event.len)
+        note(event, name: String(decoding: name, as: UTF8.self), bytes: Array(name), in: &events)
+      }
+    }
+  }
+
+  private mutating func note(_ event: inotify_event, name: String, bytes: [UInt8], in events: inout Events) {
+    if event.mask & UInt32(IN_Q_OVERFLOW) != 0 {
+      events.isOverrun = true
+      events.hasMovedHead = true
+      watchTree()
+      return
+    }
+    if event.mask & UInt32(IN_IGNORED) != 0 {
+      folders[event.wd] = nil
+      return
+    }
+    let isFolder = event.mask & UInt32(IN_ISDIR) != 0
+    switch folders[event.wd] {
+    case .above(_, let wanted)?:
+      guard name == wanted, isFolder else { return }
+      watchTree()
+      events.isOverrun = true
+    case .tree(let path)?:
+      // Temporary files of writers, and what editors hide.
+      guard bytes.first != UInt8(ascii: ".") else { return }
+      if isFolder {
+        if event.mask & UInt32(IN_CREATE | IN_MOVED_TO) != 0 {
+          watchTree(path.appending(bytes), depth: 1, noting: &events)
+        }
+        if event.mask & UInt32(IN_MOVED_FROM | IN_DELETE) != 0 { events.isOverrun = true }
+      } else {
+        events.files.insert(path.appending(bytes))
+      }
+    case .git(let names)?:
+      if names.contains(name) { events.hasMovedHead = true }
+    case .branches(let path)?:
+      if isFolder, event.mask & UInt32(IN_CREATE | IN_MOVED_TO) != 0 { watchBranches("\(path)/\(name)", depth: 1) }
+      if !name.hasSuffix(".lock") { events.hasMovedHead = true }
+    case nil: return
+    }
+  }
+}
