@@ -62,7 +62,7 @@ def bridge(command):
 def examine(url, *options):
     """Runs the checker. Throws CheckFailed with what it found."""
     result = subprocess.run(
-        [CHECKER, "--strict", "--no-color", *options, url], capture_output=True, text=True, timeout=PATIENCE * 4)
+        [CHECKER, "--no-color", *options, url], capture_output=True, text=True, timeout=PATIENCE * 4)
     if result.returncode != 0:
         raise CheckFailed(f"status {result.returncode}\n{result.stdout}{result.stderr}")
     return result.stdout.strip().split("\n")[-1]
@@ -79,14 +79,16 @@ def main():
             try:
                 with ExitStack() as stack:
                     workspace = stack.enter_context(Workspace()) if story == "maven" else None
+                    # The fixture has tools that are wrong on purpose, so there its warnings say nothing.
+                    strict = [] if workspace is None else ["--strict"]
                     if transport == "http":
                         command = fixture() if workspace is None else workspace.command("serve")
                         server = stack.enter_context(HTTPServer(command, "--port" if workspace else "--http"))
-                        said = examine(server.url)
+                        said = examine(server.url, *strict)
                     else:
                         command = fixture() if workspace is None else workspace.command("mcp")
                         url = stack.enter_context(bridge(command))
-                        said = examine(url, *(word for name in OF_BODIES for word in ("--check", name)))
+                        said = examine(url, *strict, *(word for name in OF_BODIES for word in ("--check", name)))
                 print(f"passed: {story}, {transport}: {said}", flush=True)
             except (CheckFailed, subprocess.TimeoutExpired) as error:
                 failed = True
