@@ -110,12 +110,15 @@ internal import Testing
     let first = try await writer(tree).write(request(.decision, decision(key: "k")))
     let again = try await writer(tree).write(request(.decision, decision(key: "k")))
     #expect(again.isRepeated && again.path == first.path && again.totalDecisions == 7)
+    #expect(again.rebirthCount == first.rebirthCount, "an answer has the same members each time")
     try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".git/moha-sync")])
     let later = try await writer(tree).write(request(.decision, decision(key: "k")))
     #expect(later.isRepeated && later.path == first.path)
     let event: JSONValue = ["event_type": "note", "content": "once", "idempotency_key": "k"]
-    _ = try await writer(tree).write(request(.event, event))
-    #expect(try await writer(tree).write(request(.event, event)).isRepeated)
+    let logged = try await writer(tree).write(request(.event, event))
+    let loggedAgain = try await writer(tree).write(request(.event, event))
+    #expect(loggedAgain.isRepeated)
+    #expect(loggedAgain.totalDecisions == logged.totalDecisions && loggedAgain.rebirthCount == logged.rebirthCount)
     let log = try tree.git.git("show", "HEAD:.moha/maven/session_log.md")
     #expect(log.split(separator: "\n").count { $0 == "once" } == 1)
   }

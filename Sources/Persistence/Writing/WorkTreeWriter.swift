@@ -195,11 +195,15 @@ struct WorkTreeWriter {
       record = entry.map { .event($0.event) }
     case .identity: break
     }
-    let identity = try await identityFile()
+    // The same members as the first answer had: clients check them against one schema a tool.
+    let identity = try await identityFile().document.value
+    let isCounted = request.kind == .decision || request.kind == .identity
+    var isRebirth = request.kind == .identity
+    if case .event(let event) = record { isRebirth = event.type == "REBIRTH" }
     return Staged(
       request: request, entries: [], path: use.path, record: record, bytes: bytes,
-      totalDecisions: identity.document.value["total_decisions"]?.integer,
-      rebirthCount: identity.document.value["rebirth_count"]?.integer, isRepeated: true, agent: agent)
+      totalDecisions: isCounted ? identity["total_decisions"]?.integer : nil,
+      rebirthCount: isRebirth ? identity["rebirth_count"]?.integer : nil, isRepeated: true, agent: agent)
   }
 
   /// The entry with this key in the files of past months.
