@@ -14,7 +14,7 @@ import mcp_types._v2026_07_28 as newest_types
 from mcp_types.methods import SERVER_NOTIFICATIONS, SERVER_REQUESTS, SERVER_RESULTS
 from pydantic import TypeAdapter, ValidationError
 
-from wire import HANDSHAKE, NEWEST, same
+from wire import HANDSHAKE, NEWEST, compact, same
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 SERVER_KEY = "io.modelcontextprotocol/serverInfo"
@@ -61,7 +61,7 @@ def violations(model, value):
 class Conversation:
     """One client's exchange with a server: remembers the requests, and judges each message that comes back.
 
-    `problems` grows with each violation; `counts` says how many messages of which kind were judged.
+    `problems` has each kind of violation once; `counts` says how many messages of which kind were judged.
     """
 
     def __init__(self, name):
@@ -71,9 +71,13 @@ class Conversation:
         self.tools = {}
         self.tokens = {}
         self.problems = []
+        self.told = set()
         self.counts = {}
 
     def problem(self, message, text):
+        if text in self.told:
+            return
+        self.told.add(text)
         shown = json.dumps(message, ensure_ascii=False)
         self.problems.append(f"{self.name}: {text}\n    in {shown[:400]}")
 
@@ -204,7 +208,7 @@ class Conversation:
                     base64.b64decode(item["blob"], validate=True)
         elif method == "completion/complete" and len(value["completion"]["values"]) > 100:
             self.problem(message, "more than 100 completions")
-        if len(json.dumps(value, ensure_ascii=False)) > LONGEST_RESULT + 2_000:
+        if len(compact(value)) > LONGEST_RESULT + 2_000:
             self.problem(message, f"a result over {LONGEST_RESULT} characters")
         if TOKEN_KEY in (asked.get("params", {}).get("_meta") or {}):
             self.tokens.pop(json.dumps(asked["params"]["_meta"][TOKEN_KEY]), None)
@@ -213,8 +217,10 @@ class Conversation:
         names = [tool["name"] for tool in value["tools"]]
         if len(set(names)) != len(names):
             self.problem(message, "a tool is listed twice")
-        if len(json.dumps(value, ensure_ascii=False)) > LONGEST_TOOL_LIST:
-            self.problem(message, f"the list of tools is over {LONGEST_TOOL_LIST} characters")
+        # What a client puts before its model; the schemas of results stay with the client.
+        size = len(compact([{key: member for key, member in tool.items() if key != "outputSchema"} for tool in value["tools"]]))
+        if size > LONGEST_TOOL_LIST:
+            self.problem(message, f"the list of tools has {size} characters, more than {LONGEST_TOOL_LIST}")
         for tool in value["tools"]:
             self.tools[tool["name"]] = tool
             hints = tool.get("annotations", {})
