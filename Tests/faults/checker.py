@@ -14,8 +14,10 @@ and the keys' folders, and with `commit = periodic` the journal's entries. Loose
 no damage either (`git gc` takes them); unfinished ones, `tmp_obj*`, are leftovers.
 """
 
+import json
 import os
 import re
+import subprocess
 
 from harness import AGENT, TREE
 
@@ -42,8 +44,7 @@ class Write:
                          "80", "--risk", "low"],
             "event": ["--event", "REBIRTH" if self.rebirth else "NOTE", "--content", text],
             "milestone": ["--title", f"Title {self.marker}", "--category", "test", "--description", text],
-            "identity": ["--updates", '{"rebirth": true, "last": "%s"}' % text if self.rebirth
-                         else '{"mood": "%s"}' % text],
+            "identity": ["--updates", json.dumps({**({"rebirth": True} if self.rebirth else {}), f"n-{self.marker}": text})],
         }[self.kind]
         return ["record", self.kind, *line, *(["--idempotency-key", self.key] if self.key else [])]
 
@@ -52,10 +53,10 @@ class Write:
         """What a whole record holds."""
         return f"to the end of {self.marker}]".encode()
 
-    def take(self, status, json):
+    def take(self, status, answer):
         """Keeps the answer if it acknowledges the write. Who has read a whole answer has it, however the process ended."""
-        if json and json.get("success") is True and json.get("git_persisted") is True:
-            self.answer = json
+        if answer and answer.get("success") is True and answer.get("git_persisted") is True:
+            self.answer = answer
         return self.answer is not None or status != 0
 
 
@@ -88,12 +89,14 @@ class Checker:
         found = {}
         for folder, _, files in os.walk(f"{self.scratch.path}/.moha"):
             for name in files:
+                # What a killed writer has not finished is no file yet.
+                if name.startswith(".moha-") and name.endswith(".tmp"):
+                    continue
                 path = os.path.relpath(os.path.join(folder, name), self.scratch.path)
                 found[path] = self.scratch.read(path)
         return found
 
     def _identity(self):
-        import json
         try:
             return json.loads(self.scratch.read(f"{TREE}/identity.json") or b"{}")
         except ValueError:
@@ -104,7 +107,6 @@ class Checker:
         listing = self.scratch.git("ls-tree", "-r", "-z", "HEAD", "--", ".moha/")
         entries = [line.split("\t", 1) for line in listing.split("\0") if line]
         names = "".join(entry[0].split(" ")[2] + "\n" for entry in entries)
-        import subprocess
         raw = subprocess.run(
             ["git", "-C", self.scratch.path, "cat-file", "--batch"], env=self.scratch.environment,
             input=names.encode(), capture_output=True).stdout
@@ -220,7 +222,6 @@ class Checker:
             f"SELECT count(*) FROM {table} WHERE strpos({column}, '[{write.marker} from here') > 0")[0][0])
 
     def _fsck(self):
-        import subprocess
         done = subprocess.run(
             ["git", "-C", self.scratch.path, "fsck", "--full", "--strict", "--no-dangling", "--no-progress"],
             env=self.scratch.environment, capture_output=True, text=True)

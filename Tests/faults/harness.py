@@ -7,6 +7,7 @@ were started.
 
 import argparse
 import atexit
+import ctypes
 import glob
 import json
 import os
@@ -91,6 +92,18 @@ def _free(path):
         return status.f_bavail * status.f_frsize if os.access(path, os.W_OK) else 0
     except OSError:
         return 0
+
+
+def own_mounts():
+    """Gives this process a table of mounts of its own, so that no other program keeps a file system of ours busy.
+
+    Why that cannot be; None where it is done.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x00020000) != 0:
+        return f"mounts are not permitted ({os.strerror(ctypes.get_errno())})"
+    done = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, text=True)
+    return done.stderr.strip() if done.returncode else None
 
 
 class Postgres:
@@ -321,7 +334,8 @@ class Scratch:
 
 def decision(number, day="2026-02-03", hour=12):
     return (f"# Decision Record\n\n**Timestamp:** {day}T{hour:02}:00:{number:02}+00:00\n**Type:** buy\n**Asset:** BTC\n"
-            f"**Confidence:** 80.0%\n**Risk Level:** low\n\n## Action\n\nBuy {number}\n\n## Reasoning\n\nSupport held {number}\n")
+            f"**Risk Level:** low\n**Confidence:** 80.0%\n\n## Action\n\nBuy {number}\n\n## Reasoning\n\nSupport held {number}\n\n"
+            "---\n*Recorded by Maven*")
 
 
 def _sample():

@@ -241,12 +241,12 @@ def points_of(calls, folder):
     return points
 
 
-def chosen(points, everything, generator):
+def chosen(points, options, generator):
     """The points in the order in which they are tried: all in a row, or a spread that can be cut anywhere."""
-    if everything:
-        return [fault for _, fault in points]
+    if options.all:
+        return [fault for rank, fault in points if rank <= options.rank]
     order = []
-    for rank in range(4):
+    for rank in range(options.rank + 1):
         of_rank = [fault for which, fault in points if which == rank]
         generator.shuffle(of_rank)
         order += of_rank
@@ -280,6 +280,9 @@ def interleaved(lists):
 def main():
     options = harness.parser(__doc__)
     options.add_argument("--all", action="store_true", help="every point, without a limit of time")
+    options.add_argument(
+        "--rank", type=int, default=3, choices=range(4),
+        help="up to: 0 killed at calls that change something, 1 their errnos, and killed at others, 2 and 3 the rest")
     options.add_argument("--seconds", type=float, default=150, help="how long the sample runs (default: 150)")
     options.add_argument("--command", action="append", choices=[command.name for command in COMMANDS], help="this one only")
     options.add_argument("--point", action="append", help="this point only: CALL:N:FAULT")
@@ -306,7 +309,7 @@ def main():
         else:
             points = bench.points(command)
             totals[command.name] = len(points)
-            faults = chosen(points, options.all, generator)
+            faults = chosen(points, options, generator)
         if options.list:
             print(command.name, *faults, sep="\n  ")
         tasks_of.append([
