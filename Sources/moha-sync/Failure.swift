@@ -90,9 +90,9 @@ struct Failure {
       let isUsageError = MohaSync.exitCode(for: parserError) == .validationFailure
       if let status = parserError as? ExitCode { endProcess(status.rawValue) }
       if isUsageError && asJSON {
-        Failure.printJSON(code: "usage", message: MohaSync.message(for: parserError), hint: nil)
+        Failure.printJSON(code: "usage", message: Failure.withoutValues(MohaSync.message(for: parserError)), hint: nil)
       } else if isUsageError {
-        Output.writeError(MohaSync.fullMessage(for: parserError) + "\n")
+        Output.writeError(Failure.withoutValues(MohaSync.fullMessage(for: parserError)) + "\n")
       } else {
         Output.write(MohaSync.fullMessage(for: parserError) + "\n")
       }
@@ -105,6 +105,18 @@ struct Failure {
       Output.writeError("moha-sync: \(message)\(hint)\n")
     }
     endProcess(status.rawValue)
+  }
+
+  /// A message of the argument parser without the long arguments that it repeats: text, and perhaps a secret.
+  private static func withoutValues(_ message: String) -> String {
+    var message = message
+    for argument in ProcessInfo.processInfo.arguments.dropFirst() {
+      let value = argument.firstIndex(of: "=").map { String(argument[argument.index(after: $0)...]) }
+      for text in [argument, value].compactMap({ $0 }) where text.utf8.count > 32 {
+        message = message.replacing(text, with: "(\(text.utf8.count) bytes)")
+      }
+    }
+    return message
   }
 
   private static func isParserError(_ error: any Error) -> Bool {

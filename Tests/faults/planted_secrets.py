@@ -52,16 +52,16 @@ def places(text, number):
     def instead(option, arguments=long):
         copy = list(arguments)
         if option in copy:
-            copy[copy.index(option) + 1] = text
-        else:
-            copy += [option, text]
-        return copy
+            position = copy.index(option)
+            del copy[position:position + 2]
+        # With an equals sign: a value that begins with dashes would be taken for an option.
+        return copy + [f"{option}={text}"]
 
     for option in ("--type", "--asset", "--action", "--reasoning"):
         yield f"decision {option}", ["decision", *instead(option)]
     yield "decision --metadata", ["decision", *long, "--metadata", json.dumps({"note": {"deep": [text]}})]
     yield "decision --metadata name", ["decision", *long, "--metadata", json.dumps({text: 1})]
-    yield "decision --idempotency-key", ["decision", *long, "--idempotency-key", text[:200]]
+    yield "decision --idempotency-key", ["decision", *long, f"--idempotency-key={text[:200]}"]
     event = ["--event", "NOTE", "--content", "Text"]
     for option in ("--event", "--content"):
         if option == "--content" or "\n" not in text:
@@ -126,6 +126,11 @@ def main():
         found = holders(scratch, secret)
         if found:
             fail(kind, f"it is in {', '.join(found)}")
+    # What is no option is not repeated either.
+    secret, around = kinds(generator)["private key"]
+    ran = scratch.run("record", "event", "--event", "NOTE", "--content", around.format(secret))
+    if ran.status != 2 or secret in ran.stdout + ran.stderr:
+        fail("private key as an argument of its own", f"exit {ran.status}, not 2, or the message holds it")
     if scratch.git("rev-parse", "HEAD") != head:
         fail("requests", "a refused request made a commit")
 

@@ -65,7 +65,7 @@ package enum RecordRequest: Sendable {
       let event = Event(
         type: reader.required("event_type"), title: nil, time: now, timeText: nil, content: reader.required("content"),
         metadata: reader.metadata(idempotencyKey: key))
-      self = .event(event.written, key: key)
+      self = .event(event, key: key)
     case .milestone:
       let milestone = Milestone(
         title: reader.required("title"), category: reader.required("category"),

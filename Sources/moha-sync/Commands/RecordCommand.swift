@@ -19,35 +19,36 @@ struct RecordCommand: AsyncParsableCommand {
   var kind: RecordRequest.Kind
   @Option(help: ArgumentHelp("Read the request as JSON from a file; - is standard input.", valueName: "file"))
   var input: String?
-  @Option(help: "A decision's type: buy, sell, hold …")
+  // Text may begin with a dash, and what is not understood would be repeated in the message about it.
+  @Option(parsing: .unconditional, help: "A decision's type: buy, sell, hold …")
   var type: String?
-  @Option(help: "The asset of a decision.")
+  @Option(parsing: .unconditional, help: "The asset of a decision.")
   var asset: String?
-  @Option(help: "What is done.")
+  @Option(parsing: .unconditional, help: "What is done.")
   var action: String?
-  @Option(help: "Why.")
+  @Option(parsing: .unconditional, help: "Why.")
   var reasoning: String?
   @Option(help: "How sure, from 0 to 100.")
   var confidence: String?
   @Option(help: "low, medium, high or critical.")
   var risk: String?
-  @Option(help: "An event's type.")
+  @Option(parsing: .unconditional, help: "An event's type.")
   var event: String?
-  @Option(help: "An event's text.")
+  @Option(parsing: .unconditional, help: "An event's text.")
   var content: String?
-  @Option(help: "A milestone's title.")
+  @Option(parsing: .unconditional, help: "A milestone's title.")
   var title: String?
-  @Option(help: "A milestone's description.")
+  @Option(parsing: .unconditional, help: "A milestone's description.")
   var description: String?
-  @Option(help: "A milestone's category.")
+  @Option(parsing: .unconditional, help: "A milestone's category.")
   var category: String?
-  @Option(help: "What a milestone means.")
+  @Option(parsing: .unconditional, help: "What a milestone means.")
   var significance: String?
-  @Option(help: ArgumentHelp("Further data, as a JSON object.", valueName: "json"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Further data, as a JSON object.", valueName: "json"))
   var metadata: String?
-  @Option(help: ArgumentHelp("Members to merge into identity.json, as a JSON object.", valueName: "json"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Members to merge into identity.json, as a JSON object.", valueName: "json"))
   var updates: String?
-  @Option(help: ArgumentHelp("Give the same record for the same key.", valueName: "key"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Give the same record for the same key.", valueName: "key"))
   var idempotencyKey: String?
 
   func run() async throws {
