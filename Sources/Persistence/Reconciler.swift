@@ -118,6 +118,8 @@ package struct Reconciler: Sendable {
           schema: schema, driftLeft: driftLeft, start: start)
       } catch let error as PersistenceError where error.code == .changedMeanwhile && attempt < Reconciler.attempts {
         attempt += 1
+      } catch let error as GitError where error.code == .changedWhileReading && attempt < Reconciler.attempts {
+        attempt += 1
       } catch let error as PostgresError where Reconciler.isRace(error) && attempt < Reconciler.attempts {
         attempt += 1
       }

@@ -72,6 +72,26 @@ package struct Surveyor {
     _ selection: RecordSource.Selection, connection: Connection?, restoringDeletedFiles: Bool = false,
     reusing earlier: Survey? = nil
   ) async throws -> Survey {
+    var earlier = earlier
+    for _ in 1..<Surveyor.attempts {
+      do {
+        return try await surveyOnce(
+          selection, connection: connection, restoringDeletedFiles: restoringDeletedFiles, reusing: earlier)
+      } catch let error as GitError where error.code == .changedWhileReading {
+        // Somebody writes records at this moment.
+        earlier = nil
+      }
+    }
+    return try await surveyOnce(
+      selection, connection: connection, restoringDeletedFiles: restoringDeletedFiles, reusing: earlier)
+  }
+
+  private static let attempts = 4
+
+  private func surveyOnce(
+    _ selection: RecordSource.Selection, connection: Connection?, restoringDeletedFiles: Bool,
+    reusing earlier: Survey?
+  ) async throws -> Survey {
     let source: RecordSource
     // A commit that is named is meant, however old it is.
     let isNamed = if case .revision = selection { true } else { false }
