@@ -10,7 +10,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Suites beside the Swift tests: one command each, run in this order from the top folder, success by exit status.
 # Each counts as one test. With arguments, which choose among the Swift tests, they are left out.
-extra_suites=()
+extra_suites=(
+  "python3 Tests/faults/sync_order.py"
+  "python3 Tests/faults/sweep.py --seconds 110"
+  "python3 Tests/faults/full_disk.py --seconds 20"
+  "python3 Tests/faults/power_cut.py --seconds 25"
+  "python3 Tests/faults/postgres_faults.py --seconds 24"
+  "python3 Tests/faults/concurrency.py"
+  "python3 Tests/faults/planted_secrets.py"
+)
 
 passed=0
 failed=0
@@ -42,7 +50,7 @@ count_results() {
   if ((skipped > 0)); then say "$skipped skipped"; fi
 }
 
-if ! bash scripts/install-dependencies.sh strace python3 bsdutils postgresql-client-15; then
+if ! bash scripts/install-dependencies.sh strace python3 bsdutils e2fsprogs mount postgresql-client-15; then
   say "The tests need the packages above."
   failed=1
   finish

@@ -46,7 +46,9 @@ struct RecordCommand: AsyncParsableCommand {
   var significance: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Further data, as a JSON object.", valueName: "json"))
   var metadata: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Members to merge into identity.json, as a JSON object.", valueName: "json"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Members to merge into identity.json, as a JSON object.", valueName: "json"))
   var updates: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Give the same record for the same key.", valueName: "key"))
   var idempotencyKey: String?
