@@ -45,7 +45,7 @@ struct WorkTreeWriter {
       return try append(event.written, request: request, keys: keys, identity: identity)
     case .identity(let updates, let isRebirth, _):
       let document = try merge(updates, isRebirth: isRebirth, into: identity.document)
-      let entry = try replaceIdentity(identity, with: document, key: request.key)
+      let entry = try replaceIdentity(identity, with: document)
       if let key = request.key {
         try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil))
       }
@@ -122,19 +122,19 @@ struct WorkTreeWriter {
         try file.create(with: head)
         return head.count
       }()
-    var rebirth: JSONDocument?
-    if event.type == "REBIRTH" {
-      rebirth = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
-    }
-    let rebirths = rebirth?.value["rebirth_count"]?.integer
-    var entries = [try journal.add(.append(offset: offset, rebirths: rebirths), path: path, content: bytes)]
+    var entries = [try journal.add(.append(offset: offset), path: path, content: bytes)]
     try file.append(bytes, at: offset)
     let record = Record.event(event)
     if let key = request.key {
       try keys.record(
         key, kind: request.kind, use: .init(path: path, recordKey: record.contentHash.recordKey))
     }
-    if let rebirth { entries.append(try replaceIdentity(identity, with: rebirth)) }
+    var rebirths: Int?
+    if event.type == "REBIRTH" {
+      let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
+      entries.append(try replaceIdentity(identity, with: document))
+      rebirths = document.value["rebirth_count"]?.integer
+    }
     return Staged(
       request: request, entries: entries, path: path, record: record, bytes: bytes, totalDecisions: nil,
       rebirthCount: rebirths, isRepeated: false, agent: agent)
@@ -255,12 +255,9 @@ struct WorkTreeWriter {
     return (try replaceIdentity(identity, with: try JSONDocument(bytes)), total)
   }
 
-  private func replaceIdentity(
-    _ identity: Identity, with document: JSONDocument, key: String? = nil
-  ) throws -> WriteJournal.Entry {
+  private func replaceIdentity(_ identity: Identity, with document: JSONDocument) throws -> WriteJournal.Entry {
     try gate.check(document.bytes, path: identity.path, against: identity.exists ? identity.document.bytes : [])
-    let entry = try journal.add(
-      .replace(key: key), path: identity.path, content: key == nil ? [] : document.bytes)
+    let entry = try journal.add(.replace, path: identity.path, content: [])
     let file = WorkTreeFile(workTree: workTree, path: identity.path)
     if identity.exists { try file.replace(with: document.bytes) } else { try file.create(with: document.bytes) }
     return entry
@@ -314,35 +311,19 @@ struct WorkTreeWriter {
         }
         countsChanged = true
         try keys.recover(entry)
-      case .append(let offset, let rebirths):
+      case .append(let offset):
         let bytes = try file.exists() ? try file.read(limit: GitRecordReader.logLimit) : []
         let tail = bytes.dropFirst(offset)
         if tail.starts(with: entry.content) {
           try keys.recover(entry)
-          if let rebirths { try await countRebirth(rebirths, of: entry) }
         } else {
           if !tail.isEmpty, entry.content.starts(with: tail) { try file.truncate(to: offset) }
           journal.remove([entry])
         }
-      case .replace(let key):
-        // A key of an identity update is nowhere but in its index.
-        if let key, try file.exists(), try file.read(limit: GitRecordReader.fileLimit) == entry.content {
-          try keys.record(key, kind: .identity, use: .init(path: entry.path, recordKey: nil))
-        }
-      case .rotate: break
+      case .replace, .rotate: break
       }
     }
     if countsChanged { _ = try await correctCounters() }
-  }
-
-  /// Raises `rebirth_count` for an event whose writer was killed before it did.
-  private func countRebirth(_ count: Int, of entry: WriteJournal.Entry) async throws {
-    let identity = try await identityFile()
-    guard let event = SessionLog.parse(entry.content, path: RecordPath(entry.path.bytes)).entries.first?.event,
-      (identity.document.value["rebirth_count"]?.integer ?? 0) < count
-    else { return }
-    let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
-    _ = try replaceIdentity(identity, with: document)
   }
 
   /// Makes the counters of identity.json those of the files; nil where nothing had to be, or could be, changed.

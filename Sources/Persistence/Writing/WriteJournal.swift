@@ -16,11 +16,10 @@ struct WriteJournal {
     enum Action: Sendable {
       /// A new file with exactly these bytes.
       case create
-      /// These bytes at the end of a file that had this many before; for a rebirth also what `rebirth_count` becomes.
-      case append(offset: Int, rebirths: Int?)
-      /// Other bytes in a file that existed: the old ones stay in HEAD. With an idempotency key, which no record holds,
-      /// the content is the new bytes.
-      case replace(key: String?)
+      /// These bytes at the end of a file that had this many before.
+      case append(offset: Int)
+      /// Other bytes in a file that existed: the old ones stay in HEAD.
+      case replace
       /// Entries that go from a log to files of their months; `content` is what these files get.
       case rotate(Rotation)
     }
@@ -79,12 +78,9 @@ struct WriteJournal {
     ]
     switch action {
     case .create: members.append(.init("action", "create"))
-    case .append(let offset, let rebirths):
+    case .append(let offset):
       members += [.init("action", "append"), .init("offset", .integer(offset))]
-      if let rebirths { members.append(.init("rebirths", .integer(rebirths))) }
-    case .replace(let key):
-      members.append(.init("action", "replace"))
-      if let key { members.append(.init("key", .string(key))) }
+    case .replace: members.append(.init("action", "replace"))
     case .rotate(let rotation): members += [.init("action", "rotate"), .init("rotation", rotation.json)]
     }
     let head = JSONValue.object(members).serialized()
@@ -135,8 +131,8 @@ struct WriteJournal {
       }
       let action: Entry.Action
       switch head["action"]?.text {
-      case "append": action = .append(offset: head["offset"]?.integer ?? 0, rebirths: head["rebirths"]?.integer)
-      case "replace": action = .replace(key: head["key"]?.text)
+      case "append": action = .append(offset: head["offset"]?.integer ?? 0)
+      case "replace": action = .replace
       case "rotate":
         guard let rotation = Entry.Rotation(head["rotation"], count: bytes.count - newline - 1) else {
           unlink(path)
