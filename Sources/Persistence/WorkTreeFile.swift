@@ -104,22 +104,34 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
-  /// Removes a temporary file of this type's that a killed process left; false for any other file.
-  @discardableResult
-  func removeIfAbandoned() throws -> Bool {
-    guard let owner = WorkTreeFile.owner(ofTemporary: path.lastComponent), kill(owner, 0) != 0, errno == ESRCH else {
-      return false
-    }
-    return try withFolder(creating: false) { folder, name in unlinkat(folder, name, 0) == 0 }
+  /// Whether a name is one that a file has here until it is whole.
+  static func isTemporary(_ name: some Collection<UInt8>) -> Bool {
+    name.starts(with: ".moha-".utf8) && name.suffix(4).elementsEqual(".tmp".utf8)
   }
 
-  /// The process that made a temporary file, by the file's name; nil where it is none: `.moha-<pid>-<number>.tmp`.
-  static func owner(ofTemporary name: some Collection<UInt8>) -> Int32? {
-    let parts = String(decoding: name, as: UTF8.self).split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0] == ".moha", parts[2].hasSuffix(".tmp"), UInt32(parts[2].dropLast(4)) != nil,
-      let owner = Int32(parts[1]), owner > 0
-    else { return nil }
-    return owner
+  /// Removes what killed writers left unfinished in the file's folder. Only under the lock of the tree, where nobody
+  /// else is writing: then whatever has such a name is left over.
+  func removeTemporaries() throws {
+    do {
+      try withFolder(creating: false) { folder, _ in
+        let copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw failure("list the folder of") }
+        guard let stream = fdopendir(copy) else {
+          close(copy)
+          throw failure("list the folder of")
+        }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+          let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+          guard WorkTreeFile.isTemporary(name) else { continue }
+          guard unlinkat(folder, String(decoding: name, as: UTF8.self), 0) == 0 || errno == ENOENT else {
+            throw failure("remove a temporary file beside")
+          }
+        }
+      }
+    } catch let error as PersistenceError where error.code == .notFound {
+      return
+    }
   }
 
   private func withFile<R>(_ flags: Int32, _ body: (Int32, stat) throws -> R) throws -> R {

@@ -56,19 +56,20 @@ package struct AutomaticCommit: Sendable {
     }
     defer { withExtendedLifetime(locks) {} }
 
-    let snapshot = try await repository.snapshot(under: ".moha")
+    var snapshot = try await repository.snapshot(under: ".moha")
+    let temporary = snapshot.entries.map(\.path).filter { WorkTreeFile.isTemporary($0.lastComponent) }
+    if journal != nil, !temporary.isEmpty {
+      // Of writers that were killed, perhaps by a power cut that took their journal too.
+      for path in temporary { try WorkTreeFile(workTree: workTree, path: path).removeTemporaries() }
+      snapshot = try await repository.snapshot(under: ".moha")
+    }
     if snapshot.rootMissing {
       throw PersistenceError(
         .treeMissing, "the working tree has no .moha folder: nothing was committed",
         hint: "check --root, and that the folder's file system is mounted")
     }
-    var changes = try await changes(snapshot)
-    // Temporary files of writers, killed ones and those that write at this moment, are no records.
-    let temporaries = changes.filter { $0.new != nil && WorkTreeFile.owner(ofTemporary: $0.path.lastComponent) != nil }
-    changes.removeAll { temporaries.contains($0) }
-    if !isDryRun {
-      for change in temporaries { try WorkTreeFile(workTree: workTree, path: change.path).removeIfAbandoned() }
-    }
+    // Temporary files, which a dry run leaves where they are, are no records.
+    let changes = try await changes(snapshot).filter { !WorkTreeFile.isTemporary($0.path.lastComponent) }
     try checkRemovals(
       changes, recordCount: snapshot.entries.count { role($0.path).kind != nil }, allowed: allowedRemovals)
     let refused = try await refusals(changes, gate: gate)
@@ -77,25 +78,31 @@ package struct AutomaticCommit: Sendable {
     var text = message ?? ""
     if message == nil { text = try await self.message(files) }
     let names = files.map { RecordPath($0.path.bytes).text }
-    guard let journal, try !files.isEmpty || !journal.entries().isEmpty else {
+    guard let journal else {
       return Outcome(commit: nil, pendingReason: nil, files: names, refused: refused, message: text)
     }
     let request = CommitRequest(
       changes: .workTree(snapshot) { path, bytes in
         // The bytes that become the blob, whatever was read before.
         !refusedPaths.contains(RecordPath(path.bytes).text) && gate.findings(bytes).isEmpty
-          && WorkTreeFile.owner(ofTemporary: path.lastComponent) == nil
+          && !WorkTreeFile.isTemporary(path.lastComponent)
       }, message: text)
-    switch try await repository.commit(request).result {
-    case .committed(let id):
-      journal.remove(try journal.entries())
-      return Outcome(commit: id, pendingReason: nil, files: names, refused: refused, message: text)
-    case .unchanged:
-      // The commit of a killed writer holds all of it.
-      if refused.isEmpty { journal.remove(try journal.entries()) }
+    do {
+      // Also where nothing differs: a killed writer may have left locks behind, or entries of what HEAD already has.
+      switch try await repository.commit(request).result {
+      case .committed(let id):
+        journal.remove(try journal.entries())
+        return Outcome(commit: id, pendingReason: nil, files: names, refused: refused, message: text)
+      case .unchanged:
+        if refused.isEmpty { journal.remove(try journal.entries()) }
+        return Outcome(commit: nil, pendingReason: nil, files: [], refused: refused, message: text)
+      case .pending(let reason):
+        let sentence = files.isEmpty ? nil : reason.sentence
+        return Outcome(commit: nil, pendingReason: sentence, files: names, refused: refused, message: text)
+      }
+    } catch let error as GitError where error.code == .locked && files.isEmpty {
+      // Somebody else is committing, and there is nothing of ours.
       return Outcome(commit: nil, pendingReason: nil, files: [], refused: refused, message: text)
-    case .pending(let reason):
-      return Outcome(commit: nil, pendingReason: reason.sentence, files: names, refused: refused, message: text)
     }
   }
 

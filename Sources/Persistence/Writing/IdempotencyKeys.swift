@@ -1,6 +1,7 @@
 internal import Crypto
 internal import FoundationEssentials
 internal import Git
+internal import Glibc
 internal import Records
 
 /// Which idempotency keys were used, and for what: one small file a key in the git folder.
@@ -32,10 +33,21 @@ struct IdempotencyKeys {
     return Use(path: GitPath(path.bytes), recordKey: recordKey)
   }
 
-  func record(_ key: String, kind: RecordRequest.Kind, use: Use) throws {
+  /// Keeps the key, by default durably: a power cut after the answer must not let the same request in again.
+  func record(
+    _ key: String, kind: RecordRequest.Kind, use: Use, _ durability: PrivateFile.Durability = .durable
+  ) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let text = "\(RecordPath(use.path.bytes).text)\n\(use.recordKey ?? "")\n"
-    try Data(text.utf8).write(to: URL(filePath: file(key, kind)), options: .atomic)
+    // Under the lock of the tree, so one name is enough, and the next run knows what is left over.
+    try PrivateFile.put(Array(text.utf8), at: file(key, kind), through: temporary, durability)
+  }
+
+  private var temporary: String { "\(folder)/new.tmp" }
+
+  /// Removes what a killed writer was writing.
+  func removeTemporary() {
+    unlink(temporary)
   }
 
   /// Enters the key of a journal entry whose writer was killed before it could.
@@ -48,11 +60,16 @@ struct IdempotencyKeys {
       for event in SessionLog.parse(entry.content, path: path).entries {
         try enter(.event(event.event), at: entry.path)
       }
+    case .identity:
+      guard let key = entry.key else { return }
+      try record(key, kind: .identity, use: Use(path: entry.path, recordKey: nil))
     default: break
     }
   }
 
-  private func enter(_ record: Record?, at path: GitPath) throws {
+  private func enter(
+    _ record: Record?, at path: GitPath, _ durability: PrivateFile.Durability = .durable
+  ) throws {
     guard let record, let key = record.metadata["idempotency_key"]?.text else { return }
     let kind: RecordRequest.Kind =
       switch record.kind {
@@ -61,7 +78,7 @@ struct IdempotencyKeys {
       case .event: .event
       }
     let recordKey = kind == .event ? record.contentHash.recordKey : nil
-    try self.record(key, kind: kind, use: Use(path: path, recordKey: recordKey))
+    try self.record(key, kind: kind, use: Use(path: path, recordKey: recordKey), durability)
   }
 
   private func rebuild(in tree: WorkTreeWriter) async throws {
@@ -71,9 +88,11 @@ struct IdempotencyKeys {
     let current = set.records.filter { $0.archivedCommit == nil }
     for chunk in current.chunks(of: 1_000) {
       let records = try await RecordContents(repository: tree.repository, agent: agent).records(chunk)
-      for (git, record) in zip(chunk, records) { try enter(record, at: git.path) }
+      for (git, record) in zip(chunk, records) { try enter(record, at: git.path, .volatile) }
     }
-    try Data().write(to: URL(filePath: "\(folder)/complete-\(agent.name)"))
+    // All files at once, before the name that says that they are there.
+    sync()
+    try PrivateFile.put([], at: "\(folder)/complete-\(agent.name)", through: temporary, .durable)
   }
 
   private func file(_ key: String, _ kind: RecordRequest.Kind) -> String {

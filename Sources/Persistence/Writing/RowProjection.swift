@@ -15,7 +15,7 @@ package final class RowProjection: Sendable {
   /// The schema of the rows; unknown until a connection has said which one is its own.
   private let schema: Mutex<SchemaName?>
 
-  package init(database: Database, agent: Agent, patience: Duration = .milliseconds(1_500)) {
+  package init(database: Database, agent: Agent, patience: Duration = .milliseconds(1_200)) {
     self.database = database
     self.agent = agent
     self.patience = patience

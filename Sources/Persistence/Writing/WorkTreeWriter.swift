@@ -45,9 +45,14 @@ struct WorkTreeWriter {
       return try append(event.written, request: request, keys: keys, identity: identity)
     case .identity(let updates, let isRebirth, _):
       let document = try merge(updates, isRebirth: isRebirth, into: identity.document)
-      let entry = try replaceIdentity(identity, with: document)
+      let entry = try replaceIdentity(identity, with: document, key: request.key)
       if let key = request.key {
-        try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil))
+        do {
+          try keys.record(key, kind: request.kind, use: .init(path: identity.path, recordKey: nil))
+        } catch {
+          journal.abandon(entry)
+          throw error
+        }
       }
       return Staged(
         request: request, entries: [entry], path: identity.path, record: nil, bytes: document.bytes,
@@ -93,16 +98,21 @@ struct WorkTreeWriter {
     try gate.check(bytes, path: nil)
     let path = try await freePath(for: record, preferring: name)
     let entry = try journal.add(.create, path: path, content: bytes)
+    let counted: (entry: WriteJournal.Entry, total: Int)?
     do {
       try WorkTreeFile(workTree: workTree, path: path).create(with: bytes)
-    } catch {
+      if let key = request.key {
+        try keys.record(key, kind: request.kind, use: .init(path: path, recordKey: nil))
+      }
+      counted = try counting()
+    } catch let error as PersistenceError where error.code == .nameTaken {
       journal.remove([entry])
       throw error
+    } catch {
+      // The file may be there, and may even be durable: the next run finds out.
+      journal.abandon(entry)
+      throw error
     }
-    if let key = request.key {
-      try keys.record(key, kind: request.kind, use: .init(path: path, recordKey: nil))
-    }
-    let counted = try counting()
     return Staged(
       request: request, entries: [entry] + (counted.map { [$0.entry] } ?? []), path: path, record: record, bytes: bytes,
       totalDecisions: counted?.total, rebirthCount: nil, isRepeated: false, agent: agent)
@@ -115,25 +125,28 @@ struct WorkTreeWriter {
     let bytes = bytes(of: .event(event))
     try gate.check(bytes, path: nil)
     let file = WorkTreeFile(workTree: workTree, path: path)
-    let offset =
-      try file.size()
-      ?? {
-        let head = Array("# \(agent.displayName) Session Log\n## Append-only event history\n\n---\n".utf8)
-        try file.create(with: head)
-        return head.count
-      }()
-    var entries = [try journal.add(.append(offset: offset), path: path, content: bytes)]
-    try file.append(bytes, at: offset)
+    let head = Array("# \(agent.displayName) Session Log\n## Append-only event history\n\n---\n".utf8)
+    let size = try file.size()
+    let offset = size ?? head.count
+    let entry = try journal.add(.append(offset: offset), path: path, content: bytes)
+    var entries = [entry]
     let record = Record.event(event)
-    if let key = request.key {
-      try keys.record(
-        key, kind: request.kind, use: .init(path: path, recordKey: record.contentHash.recordKey))
-    }
     var rebirths: Int?
-    if event.type == "REBIRTH" {
-      let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
-      entries.append(try replaceIdentity(identity, with: document))
-      rebirths = document.value["rebirth_count"]?.integer
+    do {
+      if size == nil { try file.create(with: head) }
+      try file.append(bytes, at: offset)
+      if let key = request.key {
+        try keys.record(
+          key, kind: request.kind, use: .init(path: path, recordKey: record.contentHash.recordKey))
+      }
+      if event.type == "REBIRTH" {
+        let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
+        entries.append(try replaceIdentity(identity, with: document))
+        rebirths = document.value["rebirth_count"]?.integer
+      }
+    } catch {
+      journal.abandon(entry)
+      throw error
     }
     return Staged(
       request: request, entries: entries, path: path, record: record, bytes: bytes, totalDecisions: nil,
@@ -255,11 +268,20 @@ struct WorkTreeWriter {
     return (try replaceIdentity(identity, with: try JSONDocument(bytes)), total)
   }
 
-  private func replaceIdentity(_ identity: Identity, with document: JSONDocument) throws -> WriteJournal.Entry {
+  /// - Parameter key: what makes the update one of its own that must not be made twice.
+  private func replaceIdentity(
+    _ identity: Identity, with document: JSONDocument, key: String? = nil
+  ) throws -> WriteJournal.Entry {
     try gate.check(document.bytes, path: identity.path, against: identity.exists ? identity.document.bytes : [])
-    let entry = try journal.add(.replace, path: identity.path, content: [])
+    let entry = try journal.add(
+      .replace, path: identity.path, content: key == nil ? [] : document.bytes, key: key)
     let file = WorkTreeFile(workTree: workTree, path: identity.path)
-    if identity.exists { try file.replace(with: document.bytes) } else { try file.create(with: document.bytes) }
+    do {
+      if identity.exists { try file.replace(with: document.bytes) } else { try file.create(with: document.bytes) }
+    } catch {
+      journal.abandon(entry)
+      throw error
+    }
     return entry
   }
 
@@ -298,11 +320,12 @@ struct WorkTreeWriter {
     }
     let abandoned = entries.filter { !$0.owner.isAlive }
     guard !abandoned.isEmpty else { return }
-    removeTemporaries(besides: abandoned)
     let keys = IdempotencyKeys(journal: journal, agent: agent)
+    keys.removeTemporary()
     var countsChanged = false
     for entry in abandoned {
       let file = WorkTreeFile(workTree: workTree, path: entry.path)
+      for path in entry.paths { try WorkTreeFile(workTree: workTree, path: path).removeTemporaries() }
       switch entry.action {
       case .create:
         guard try file.exists() else {
@@ -316,14 +339,29 @@ struct WorkTreeWriter {
         let tail = bytes.dropFirst(offset)
         if tail.starts(with: entry.content) {
           try keys.recover(entry)
+          try await countRebirth(of: entry)
         } else {
           if !tail.isEmpty, entry.content.starts(with: tail) { try file.truncate(to: offset) }
           journal.remove([entry])
         }
-      case .replace, .rotate: break
+      case .replace:
+        if entry.key != nil, try file.exists(), try file.read(limit: GitRecordReader.fileLimit) == entry.content {
+          try keys.recover(entry)
+        }
+      case .rotate: break
       }
     }
     if countsChanged { _ = try await correctCounters() }
+  }
+
+  /// Counts the rebirth of a log entry whose writer was killed before it could.
+  private func countRebirth(of entry: WriteJournal.Entry) async throws {
+    let events = SessionLog.parse(entry.content, path: RecordPath(entry.path.bytes)).entries.map(\.event)
+    guard let event = events.first(where: { $0.type == "REBIRTH" }), let time = event.time else { return }
+    let identity = try await identityFile()
+    guard identity.document.value["last_rebirth"]?.text != time.description else { return }
+    _ = try replaceIdentity(
+      identity, with: try merge(.emptyObject, isRebirth: true, into: identity.document, at: time))
   }
 
   /// Makes the counters of identity.json those of the files; nil where nothing had to be, or could be, changed.
@@ -340,17 +378,6 @@ struct WorkTreeWriter {
 }
 
 extension WorkTreeWriter {
-  /// Takes away what killed writers left beside the files that they were writing.
-  private func removeTemporaries(besides entries: [WriteJournal.Entry]) {
-    for folder in Set(entries.flatMap { $0.paths.compactMap(\.parent) }) {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(workTree)/\(folder)")) ?? []
-      for name in names where name.hasPrefix(".moha-") {
-        // One that cannot be removed is left out of commits all the same.
-        _ = try? WorkTreeFile(workTree: workTree, path: folder.appending(Array(name.utf8))).removeIfAbandoned()
-      }
-    }
-  }
-
   // MARK: Rotation
 
   /// Brings every file of a rotation to what it shall be: first the months, durably, then the log without what they

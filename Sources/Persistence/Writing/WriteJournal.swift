@@ -7,9 +7,8 @@ internal import Records
 ///
 /// The entry is made before the record's file and removed after the commit that holds it. It tells the next
 /// committer which paths to take (writers that wait together share one commit), and the next writer how to
-/// finish, or undo, what a killed one left half done. Entries of one file are not synced: after a power cut the record's
-/// file is either there and is committed by the next run, or it was never acknowledged. That of a rotation is, since it
-/// spans files.
+/// finish, or undo, what a killed one left half done. That holds for a power cut too: an entry is durable before the
+/// file of its record exists.
 struct WriteJournal {
   /// One write.
   struct Entry: Sendable {
@@ -46,6 +45,7 @@ struct WriteJournal {
     let action: Action
     let path: GitPath
     let content: [UInt8]
+    let key: String?
     /// The process that wrote it, with its start time: a process id alone is used again.
     let owner: ProcessIdentity
 
@@ -69,9 +69,13 @@ struct WriteJournal {
     }
   }
 
-  func add(_ action: Entry.Action, path: GitPath, content: [UInt8]) throws -> Entry {
+  /// - Parameters:
+  ///   - content: what recovery compares the file with. An entry without is not made durable: it says only what to
+  ///     commit, and after a power cut every difference to HEAD is found by looking.
+  ///   - key: the idempotency key of a write that leaves no record with its key in it.
+  func add(_ action: Entry.Action, path: GitPath, content: [UInt8], key: String? = nil) throws -> Entry {
     let name = "\(ProcessIdentity.current.pid)-\(UInt64.random(in: .min ... .max))"
-    let entry = Entry(name: name, action: action, path: path, content: content, owner: .current)
+    let entry = Entry(name: name, action: action, path: path, content: content, key: key, owner: .current)
     var members: [JSONValue.Member] = [
       .init("path", .string(RecordPath(path.bytes).text)), .init("pid", .integer(Int(entry.owner.pid))),
       .init("start", .string(entry.owner.startTime)),
@@ -83,25 +87,25 @@ struct WriteJournal {
     case .replace: members.append(.init("action", "replace"))
     case .rotate(let rotation): members += [.init("action", "rotate"), .init("rotation", rotation.json)]
     }
+    if let key { members.append(.init("key", .string(key))) }
     let head = JSONValue.object(members).serialized()
-    let bytes = head + [UInt8(ascii: "\n")] + content
-    let temporary = "\(folder)/\(name).tmp"
-    guard let file = fopen(temporary, "wxe") else { throw failure("write", temporary) }
-    let written = bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-    var isWritten = written == bytes.count
-    if case .rotate = action { isWritten = isWritten && fflush(file) == 0 && fsync(fileno(file)) == 0 }
-    guard fclose(file) == 0, isWritten, rename(temporary, "\(folder)/\(name)") == 0 else {
-      let error = failure("write", temporary)
-      unlink(temporary)
-      throw error
-    }
-    if case .rotate = action { try synchronizeFolder() }
+    try PrivateFile.put(
+      head + [UInt8(ascii: "\n")] + content, at: "\(folder)/\(name)", through: "\(folder)/\(name).tmp",
+      content.isEmpty ? .volatile : .durable)
     return entry
   }
 
   func remove(_ entries: [Entry]) {
     for entry in entries { unlink("\(folder)/\(entry.name)") }
   }
+
+  /// Says of an entry that its writer has given up, as if it had been killed: the next run finishes or undoes it, though
+  /// the process lives on.
+  func abandon(_ entry: Entry) {
+    rename("\(folder)/\(entry.name)", "\(folder)/\(WriteJournal.abandonedPrefix)\(entry.name)")
+  }
+
+  private static let abandonedPrefix = "abandoned-"
 
   func holds(_ entry: Entry) -> Bool {
     access("\(folder)/\(entry.name)", F_OK) == 0
@@ -144,22 +148,11 @@ struct WriteJournal {
       entries.append(
         Entry(
           name: name, action: action, path: GitPath(recordPath.bytes), content: Array(bytes[(newline + 1)...]),
-          owner: ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)))
+          key: head["key"]?.text,
+          owner: name.hasPrefix(WriteJournal.abandonedPrefix)
+            ? .nobody : ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)))
     }
     return entries
-  }
-
-  private func synchronizeFolder() throws {
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure("open", folder) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw failure("sync", folder) }
-  }
-
-  private func failure(_ action: String, _ path: String) -> PersistenceError {
-    PersistenceError(
-      .writeFailed, "cannot \(action) \(path): \(String(cString: strerror(errno))). Nothing was written",
-      hint: "free the disk or mend the permissions and run again")
   }
 }
 
@@ -214,6 +207,9 @@ struct ProcessIdentity: Hashable, Sendable {
     let pid = getpid()
     return ProcessIdentity(pid: pid, startTime: startTime(of: pid) ?? "unknown")
   }()
+
+  /// No process has this id.
+  static let nobody = ProcessIdentity(pid: 0, startTime: "")
 
   var isAlive: Bool { ProcessIdentity.startTime(of: pid) == startTime }
 
