@@ -9,7 +9,7 @@ actor StdioClient {
   private let program: FixtureProgram
   private var buffer: [UInt8] = []
   /// Notifications that came while an answer was awaited, oldest first.
-  private(set) var notifications: [JSONValue] = []
+  var notifications: [JSONValue] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
