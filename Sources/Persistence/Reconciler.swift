@@ -179,7 +179,10 @@ package struct Reconciler: Sendable {
     if options.correctsCounters { correctedCounters = try await correctCounters(survey, writing: options.writing) }
     var proof: Survey?
     var left: [Difference.Class: Int] = [:]
-    if options.provesResult {
+    if options.provesResult, applied == nil, found.repairable == 0 {
+      // Nothing was found and nothing changed: what was read is the proof.
+      proof = survey
+    } else if options.provesResult {
       var surveyor = Surveyor(repository: repository, agent: agent, schema: schema)
       surveyor.itemLimit = 100
       let after = try await surveyor.survey(

@@ -11,6 +11,8 @@ import SystemPackage
 /// Keys: `root` (MOHA_ROOT, MAVEN_BASE_DIR), `agent` (MOHA_AGENT), `database.url` (DATABASE_URL),
 /// `database.schema` (DATABASE_SCHEMA), `redis.url` (REDIS_URL), and the names that existing deployments set:
 /// `db.host db.port db.name db.user db.password` (DB_HOST …), `redis.host redis.port redis.db` (REDIS_HOST …).
+/// For `tick`: `tick.ping` (MOHA_PING_URL), the URL to call; `tick.timeout` (TICK_TIMEOUT), seconds for each step;
+/// `log.rotate-bytes` (LOG_ROTATE_BYTES), the size from which the session log is rotated.
 /// libpq's own variables (PGHOST, PGSERVICE …) and .pgpass count as a configured database.
 struct Settings: Sendable {
   let agent: Agent
@@ -20,6 +22,12 @@ struct Settings: Sendable {
   let redisURL: String?
   /// How records are written: `commit` (each-write, periodic) and `layout` (flat, dated).
   let writing: WriteSettings
+  /// The heartbeat of periodic runs; a secret, since whoever has it can say that all is well.
+  let pingURL: String?
+  /// Seconds for each step of a tick.
+  let tickTimeout: Int
+  /// A tick rotates a session log of more bytes than this.
+  let rotateBytes: Int
   let environment: [String: String]
 
   /// Where discovery of the repository starts; nil for the current folder.
@@ -73,7 +81,24 @@ struct Settings: Sendable {
     }
     return Settings(
       agent: agent, database: try database(config, environment: environment), schema: schema,
-      redisURL: redisURL(config), writing: try writing(config), environment: environment)
+      redisURL: redisURL(config), writing: try writing(config),
+      pingURL: present(environment["MOHA_PING_URL"]) ?? present(config.string(forKey: "tick.ping", isSecret: true)),
+      tickTimeout: try number(config, "tick.timeout", default: 120, in: 1...86_400),
+      rotateBytes: try number(config, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
+      environment: environment)
+  }
+
+  private static func number(
+    _ config: ConfigReader, _ key: ConfigKey, default value: Int, in range: ClosedRange<Int>
+  ) throws -> Int {
+    // A number in YAML is none to be read as text, and one in the environment is text.
+    let text = present(config.string(forKey: key)) ?? config.int(forKey: key).map { String($0) }
+    guard let text else { return value }
+    guard let number = Int(text), range.contains(number) else {
+      throw CommandFailure(
+        code: "configuration", message: "\(key) is no number that can be used: \(text)", status: .usage)
+    }
+    return number
   }
 
   private static func database(_ config: ConfigReader, environment: [String: String]) throws -> ConnectionSettings? {

@@ -26,7 +26,8 @@ internal import Testing
     ],
     "moha-sync": [
       "ArgumentParser", "AsyncHTTPClient", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Logging",
-      "MCPServer", "Persistence", "Postgres", "Records", "Redis", "ServiceLifecycle", "SystemPackage", "UnixSignals",
+      "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres", "Records", "Redis", "ServiceLifecycle", "Subprocess",
+      "SystemPackage", "UnixSignals",
     ],
   ]
 

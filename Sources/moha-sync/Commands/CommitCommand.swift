@@ -22,26 +22,53 @@ struct CommitCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Let the commit delete this many record files.", valueName: "n"))
   var allowRemovals: Int?
 
+  @Option(
+    defaultAsFlag: "",
+    help: ArgumentHelp(
+      "Push the branch after the commit, to its own remote or to this one; failing is only a warning.",
+      valueName: "remote"))
+  var push: String?
+
+  @Option(help: ArgumentHelp("How long the push may take.", valueName: "seconds"))
+  var pushTimeout = 30
+
+  func validate() throws {
+    if pushTimeout < 1 { throw ValidationError("--push-timeout takes a number of seconds above 0") }
+    if dryRun && push != nil { throw ValidationError("--dry-run writes nothing: leave out --push") }
+  }
+
   func run() async throws {
     let workspace = try await Workspace(options)
     let commit = AutomaticCommit(
       repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing)
     let outcome = try await commit.run(isDryRun: dryRun, message: message, allowedRemovals: allowRemovals)
+    var pushed: GitPush.Outcome?
+    if let push {
+      pushed = await GitPush(
+        repository: workspace.repository, environment: workspace.settings.environment,
+        remote: push.isEmpty ? nil : push, limit: .seconds(pushTimeout)
+      ).run()
+    }
     if options.json {
-      Output.writeJSON(Report.commit(outcome))
+      var document = Report.commit(outcome)
+      if let pushed, case .object(let members) = document {
+        document = .object(members + [.init("push", pushed.json)])
+      }
+      Output.writeJSON(document)
     } else {
       report(outcome)
+      if let pushed, !pushed.isTrouble, !options.quiet {
+        Output.write("\(pushed.status.rawValue)  \(pushed.remote ?? pushed.detail)\n")
+      }
     }
+    if let pushed, pushed.isTrouble { Output.writeError("moha-sync: \(pushed.warning)\n") }
     if !outcome.refused.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
   }
 
   private func report(_ outcome: AutomaticCommit.Outcome) {
     let style = Style(options.color)
     for refused in outcome.refused {
-      Output.writeError(
-        "moha-sync: \(printable(refused.path)), line \(refused.line): left out, it holds what looks like a secret "
-          + "(\(refused.rule): \(printable(refused.masked))). If it is none, add \(refused.fingerprint) to .moha-secrets-allow\n"
-      )
+      Output.writeError("moha-sync: \(refused.warning)\n")
     }
     if options.quiet { return }
     let title = outcome.message.split(separator: "\n").first.map(String.init) ?? ""

@@ -50,6 +50,11 @@ struct Init: AsyncParsableCommand {
     #   schema: public
     # redis:
     #   url: redis://localhost:6379/0
+    # tick:
+    #   timeout: 120           # seconds for each step of a periodic run
+    #   ping: https://…        # called at its start and end; better in MOHA_PING_URL
+    # log:
+    #   rotate-bytes: 1048576  # a longer session log loses its past months to session_log/YYYY-MM.md
 
     """
 }

@@ -1,0 +1,92 @@
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+import Persistence
+import Records
+
+/// All periodic work in one run, for cron.
+struct Tick: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What cron runs: commit, rotate the log, reconcile, push, report; each bounded in time.",
+    discussion: """
+      Silent when all is well; a problem is a line on stderr and an exit code. A step that fails does not stop the \
+      later ones: with the database down the records are committed all the same. One tick at a time: a second one \
+      exits 11 at once.
+
+      Of several problems the first of these exit codes is given: 130 interrupted, 10 no tree, 1 failed, 12 refused \
+      (a secret, a mass removal), 69 the database is down or late, 11 locked by another run, 3 files that cannot \
+      become records. A push or a ping that fails is a warning and no exit code.
+      """)
+
+  @OptionGroup var options: GlobalOptions
+  @Option(
+    defaultAsFlag: "",
+    help: ArgumentHelp("Push the branch after the commit, to its own remote or to this one.", valueName: "remote"))
+  var push: String?
+  @Option(help: ArgumentHelp("How long the push may take.", valueName: "seconds"))
+  var pushTimeout = 30
+  @Option(
+    help: ArgumentHelp(
+      "Call URL/start, then URL, or URL/EXIT-CODE after a failure (MOHA_PING_URL, tick.ping).", valueName: "url"))
+  var ping: String?
+  @Option(help: ArgumentHelp("The limit of each step. (default: 120)", valueName: "seconds"))
+  var timeout: Int?
+  @Option(help: ArgumentHelp("Wait up to this long first, at random.", valueName: "seconds"))
+  var jitter = 0
+
+  func validate() throws {
+    if let timeout, timeout < 1 { throw ValidationError("--timeout takes a number of seconds above 0") }
+    if pushTimeout < 1 { throw ValidationError("--push-timeout takes a number of seconds above 0") }
+    if jitter < 0 || jitter > 86_400 { throw ValidationError("--jitter takes a number of seconds") }
+    if let ping, Heartbeat(ping) == nil { throw ValidationError("--ping takes an http or https URL") }
+  }
+
+  func run() async throws {
+    let environment = ProcessInfo.processInfo.environment
+    let workspace: Workspace
+    do {
+      workspace = try await Workspace(options)
+    } catch {
+      // Without a repository there is no configuration, but the service should hear of it.
+      if let heartbeat = try heartbeat(environment["MOHA_PING_URL"]) {
+        _ = await heartbeat.send(.end(Failure(error).status.rawValue))
+      }
+      throw error
+    }
+    let heartbeat = try heartbeat(workspace.settings.pingURL)
+    if jitter > 0 { try await Task.sleep(for: .milliseconds(Int.random(in: 0..<jitter * 1_000))) }
+    let lock = try await TickLock.acquire(workspace.repository)
+    defer { withExtendedLifetime(lock) {} }
+
+    // The first ping and the work go side by side: a service that is away does not delay the commit.
+    async let started = heartbeat?.send(.start)
+    let limit = Duration.seconds(timeout ?? workspace.settings.tickTimeout)
+    let run = TickRun(
+      workspace: workspace, push: push, pushLimit: .seconds(pushTimeout), limit: limit, isQuiet: options.quiet)
+    let outcome = await run.run()
+    _ = await started
+    var isPinged: Bool?
+    if let heartbeat {
+      // Also when this run was cancelled, which would cancel the call.
+      isPinged = await Task { await heartbeat.send(.end(outcome.status.rawValue)) }.value
+    }
+    if Task.isCancelled { throw CancellationError() }
+    for line in outcome.warnings { Output.writeError("moha-sync: \(line)\n") }
+    if options.json {
+      Output.writeJSON(outcome.json(agent: workspace.settings.agent, isPinged: isPinged))
+    } else if !options.quiet, options.verbose || Output.isTerminal(STDOUT_FILENO) {
+      Output.write(outcome.text(Style(options.color), isPinged: isPinged))
+    }
+    if outcome.status != .success { throw ExitCode(outcome.status.rawValue) }
+  }
+
+  private func heartbeat(_ configured: String?) throws -> Heartbeat? {
+    guard let url = ping ?? configured, !url.isEmpty else { return nil }
+    guard let heartbeat = Heartbeat(url) else {
+      throw CommandFailure(
+        code: "configuration", message: "the ping URL is no http or https URL: nothing was done",
+        hint: "correct MOHA_PING_URL or tick.ping", status: .usage)
+    }
+    return heartbeat
+  }
+}

@@ -1,0 +1,190 @@
+import Git
+import Persistence
+import Postgres
+import Records
+
+/// The steps of one tick, each for a bounded time, whatever became of those before it.
+struct TickRun: Sendable {
+  let workspace: Workspace
+  /// The remote to push to; empty for the branch's own, nil for none.
+  let push: String?
+  let pushLimit: Duration
+  /// How long each step may take.
+  let limit: Duration
+  let isQuiet: Bool
+
+  /// What a step says of itself when it ends.
+  struct Finding: Sendable {
+    var state: String
+    var status = ExitStatus.success
+    /// On one line, for people.
+    var detail = ""
+    /// What needs a person, for stderr.
+    var warnings: [String] = []
+    /// Members of the step's JSON.
+    var members: [JSONValue.Member] = []
+    var commit: ObjectID?
+    /// Whether the files that were written need another commit.
+    var hasChangedFiles = false
+  }
+
+  func run() async -> TickOutcome {
+    var outcome = TickOutcome()
+    let commit = await step("commit", &outcome) { try await commitFiles() }
+    let isCommitted = ["committed", "unchanged"].contains(commit.state)
+    if !Task.isCancelled {
+      // What is not in HEAD is not moved either.
+      _ = await step("rotate", &outcome) {
+        try await isCommitted ? rotateLog() : Finding(state: "skipped", detail: "not everything is committed")
+      }
+    }
+    if !Task.isCancelled {
+      let reconcile = await step("reconcile", late: .serviceDown, &outcome) { try await reconcileRows() }
+      if reconcile.hasChangedFiles, isCommitted {
+        _ = await step("commit-counters", &outcome) { try await commitFiles() }
+      }
+    }
+    if let push, !Task.isCancelled {
+      let pushed = await GitPush(
+        repository: workspace.repository, environment: workspace.settings.environment,
+        remote: push.isEmpty ? nil : push, limit: pushLimit
+      ).run()
+      outcome.push = pushed
+      if pushed.isTrouble { outcome.warnings.append(pushed.warning) }
+    }
+    return outcome
+  }
+
+  /// Runs one step and enters what became of it. `late` is the exit code of one that does not end in time.
+  private func step(
+    _ name: String, late: ExitStatus = .failed, _ outcome: inout TickOutcome,
+    _ body: @escaping @Sendable () async throws -> Finding
+  ) async -> Finding {
+    let clock = ContinuousClock()
+    let start = clock.now
+    var finding: Finding
+    switch await Deadline.run(limit, body) {
+    case .returned(let found): finding = found
+    case .threw(let error):
+      let failure = Failure(error)
+      // Messages of libpq have several lines; mail of cron is read line by line.
+      let message = failure.message.split(whereSeparator: \.isNewline)
+        .map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
+      finding = Finding(state: "failed", status: failure.status, detail: message)
+      let hint = failure.hint.map { message.contains($0) ? "" : " (\($0))" } ?? ""
+      // An overlapping run is no news.
+      if !(isQuiet && failure.status == .locked) { finding.warnings = ["\(name): \(message)\(hint)"] }
+      finding.members = [.init("error", .string(failure.code))]
+    case .late:
+      finding = Finding(state: "timed-out", status: late, detail: "it was ended after \(limit.components.seconds) s")
+      finding.warnings = [
+        "\(name) did not end within \(limit.components.seconds) s and was given up; the next tick tries again"
+      ]
+    }
+    if Task.isCancelled { finding.status = .interrupted }
+    outcome.add(name, finding, elapsed: clock.now - start)
+    return finding
+  }
+
+  // MARK: Steps
+
+  private func commitFiles() async throws -> Finding {
+    let outcome = try await AutomaticCommit(
+      repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing
+    ).run(isDryRun: false)
+    var finding = Finding(state: "unchanged", commit: outcome.commit)
+    if outcome.commit != nil {
+      finding.state = "committed"
+      finding.detail = outcome.message.split(separator: "\n").first.map { printable(String($0)) } ?? ""
+    }
+    if let reason = outcome.pendingReason { (finding.state, finding.detail) = ("pending", reason) }
+    if !outcome.refused.isEmpty {
+      finding.state = "refused"
+      finding.status = .refused
+      finding.warnings = outcome.refused.map(\.warning)
+    }
+    finding.members = [
+      .init("files", .integer(outcome.files.count)), .init("refused", .integer(outcome.refused.count)),
+    ]
+    return finding
+  }
+
+  private func rotateLog() async throws -> Finding {
+    let rotation = workspace.rotation
+    guard try rotation.logSize() > workspace.settings.rotateBytes else { return Finding(state: "not-due") }
+    do {
+      let outcome = try await rotation.run(now: Instant.now())
+      var finding = Finding(state: outcome.eventCount > 0 ? "rotated" : "unchanged", commit: outcome.commit)
+      if outcome.eventCount > 0 { finding.detail = "\(outcome.eventCount) events to \(outcome.files.count) files" }
+      finding.members = [.init("events", .integer(outcome.eventCount))]
+      return finding
+    } catch let error as PersistenceError where error.code == .changedMeanwhile {
+      // Somebody writes at this moment: the next tick has another chance.
+      return Finding(state: "skipped", detail: error.message)
+    }
+  }
+
+  private func reconcileRows() async throws -> Finding {
+    // The tree first: without one there is nothing to start a server for.
+    _ = try await RecordSource(.workTree, agent: workspace.settings.agent, repository: workspace.repository)
+    let database = try await workspace.database()
+    try await probe(database)
+    var run = Reconciler.Options(command: "tick")
+    run.correctsCounters = true
+    let outcome = try await Reconciler(
+      repository: workspace.repository, agent: workspace.settings.agent, database: database
+    ).run(run)
+    let found = outcome.survey.repairable
+    var finding = Finding(state: found == 0 ? "in-sync" : "repaired")
+    if found > 0 { finding.detail = "\(found) differences, \(outcome.remaining) left" }
+    finding.hasChangedFiles = outcome.repaired[.counterDrift, default: 0] > 0
+    let report = Report.reconcile(outcome)
+    for name in ["differences", "repaired", "remaining", "quarantined", "run_id"] as [JSONString] {
+      if let value = report[name] { finding.members.append(.init(name, value)) }
+    }
+    let survey = outcome.proof ?? outcome.survey
+    if outcome.remaining > 0 || survey.hasErrors {
+      finding.state = "partly-done"
+      finding.status = .partlyDone
+      let files = survey.git.findings.filter { $0.severity == .error }
+      finding.warnings = files.prefix(5).map { diagnostic in
+        let line = diagnostic.line.map { ", line \($0)" } ?? ""
+        return
+          "\(printable(diagnostic.path.text))\(line): \(diagnostic.code): \(printable(diagnostic.message)); it is no row until it is mended"
+      }
+      if files.count > 5 { finding.warnings.append("and \(files.count - 5) more; `moha-sync verify` lists them") }
+      if outcome.remaining > 0 {
+        finding.warnings.append("reconcile: \(outcome.remaining) differences are left; `moha-sync verify` lists them")
+      }
+    }
+    return finding
+  }
+
+  /// Asks the server one thing, so that one that is stopped is noticed soon, and not at the end of the step.
+  private func probe(_ database: Database) async throws {
+    let patience = min(limit, .seconds(10))
+    let ending = await Deadline.run(patience, grace: .milliseconds(200)) {
+      guard let (connection, _) = try await database.connect() else { return }
+      await connection.close()
+    }
+    switch ending {
+    case .returned: return
+    case .threw(let error): throw error
+    case .late:
+      try Task.checkCancellation()
+      throw CommandFailure(
+        code: "postgres-no-answer",
+        message:
+          "the database did not answer within \(patience.components.seconds) s; its rows follow at the next tick",
+        hint: "check the server; `moha-sync status` shows where it is", status: .serviceDown)
+    }
+  }
+}
+
+extension AutomaticCommit.Refused {
+  /// The file, the place and the rule, with the value masked.
+  var warning: String {
+    "\(printable(path)), line \(line): left out, it holds what looks like a secret "
+      + "(\(rule): \(printable(masked))). If it is none, add \(fingerprint) to .moha-secrets-allow"
+  }
+}
