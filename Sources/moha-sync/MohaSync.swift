@@ -31,7 +31,7 @@ struct MohaSync: AsyncParsableCommand {
       CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self, Log.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
-      CommandGroup(name: "PERIODIC", subcommands: [Tick.self]),
+      CommandGroup(name: "PERIODIC", subcommands: [Tick.self, Cron.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
     ])
