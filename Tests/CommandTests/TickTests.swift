@@ -52,6 +52,11 @@ internal import Testing
     #expect(try tree.git.git("status", "--porcelain") == "")
     try await tree.expect(0, "verify")
     #expect(try await tree.value("SELECT count(*) FROM maven_memory") == "3")
+    try tree.git.write(
+      ".moha/maven/session_log.md", "# Log\n\n## [2026-02-03T10:00:01+00:00] NOTE\n\nanother\n\n---\n")
+    try tree.git.write("moha-sync.yaml", "log:\n  rotate-bytes: 10\ntick:\n  timeout: 60\n")
+    let second = try await tree.expect(0, "tick", "--json").json()
+    #expect(try step("rotate", second)["events"]?.integer == 1)
     try tree.git.write("moha-sync.yaml", "log:\n  rotate-bytes: many\n")
     try await tree.expect(2, "tick")
   }
