@@ -43,7 +43,14 @@ SYNCS = ("fsync", "fdatasync")
 MOVES = ("rename", "renameat", "renameat2", "link", "linkat")
 
 
-def faults_of(trace):
+def is_durable(trace, entry, file):
+    """Whether an entry of the journal got its bytes synchronised before its name, and its name before the file."""
+    source, target = trace.calls[entry][1]
+    return (trace.find(SYNCS, lambda words: words[0] == source, 0, entry) is not None
+            and trace.find(SYNCS, lambda words: words[0] == os.path.dirname(target), entry, file) is not None)
+
+
+def faults_of(trace, key, parent_is_ours):
     faults = []
     answer = trace.find(("write",), lambda words: words[0].endswith("/stdout"))
     if answer is None:
@@ -76,6 +83,8 @@ def faults_of(trace):
             lock = trace.find(("link",), lambda words: words[-1] == name)
             if lock is None or lock > branch:
                 faults.append(f"{name} was not taken before the branch moved")
+    if not parent_is_ours and trace.find(("syncfs",), lambda words: True, 0, branch) is None:
+        faults.append("what git left in memory was not written out before the branch moved")
     for what, lock, end in ((lambda words: words[0].startswith(".moha/"), "tree.flock", answer),
                             (lambda words: words[0].startswith((".git/objects/", ".git/refs/")), "writer", answer)):
         first = trace.find(("pwrite64", "write", *MOVES, "unlinkat"), what)
@@ -93,6 +102,12 @@ def faults_of(trace):
     entry = trace.find(("rename",), lambda words: "moha-sync/journal/" in words[-1])
     if entry is None or file is None or entry > file:
         faults.append("the journal's entry came after the file")
+    elif not is_durable(trace, entry, file) and (key or not trace.calls[file][1][-1].endswith("identity.json")):
+        # An entry that only says what to commit need not last.
+        faults.append("the journal's entry was not durable before the file")
+    objects = trace.find(SYNCS, lambda words: words[0] == ".git/objects", 0, branch)
+    if branch is not None and objects is None:
+        faults.append("the folders of objects were not synchronised before the branch moved")
     return faults
 
 
@@ -111,7 +126,7 @@ def main():
         stdout, stderr = f"{work.path}/stdout", f"{work.path}/stderr"
         outcome = tracer.run(
             scratch.arguments(*write.arguments), scratch.environment, scratch.path, stdout, stderr, calls=CALLS, records=True)
-        faults = faults_of(Trace(outcome.calls, scratch.path)) if outcome.status == 0 else [open(stdout).read()]
+        faults = faults_of(Trace(outcome.calls, scratch.path), write.key, write is not cases[0]) if outcome.status == 0 else [open(stdout).read()]
         for fault in faults:
             print(f"{write.marker}: {fault}")
         failed += 1 if faults else 0
