@@ -19,7 +19,7 @@ import os
 import re
 import subprocess
 
-from harness import AGENT, TREE
+from harness import AGENT, TREE, patience
 
 LIMIT = 5.0
 KINDS = {"decision": ("maven_decisions", "decided_at"), "milestone": ("maven_milestones", "achieved_at"),
@@ -66,6 +66,8 @@ class Checker:
     def __init__(self, scratch, session=None, database=None):
         self.scratch, self.session, self.database = scratch, session, database
         self.violations = []
+        # Where removing is what fails, nobody can ask that nothing is left.
+        self.forgives_leftovers = False
         self.head = scratch.git("rev-parse", "HEAD")
         self.index = self._person_index()
         self.person = {name: scratch.read(name) for name in self._person_files()}
@@ -169,7 +171,7 @@ class Checker:
             arguments = run.arguments if isinstance(run, Write) else run
             ran = self.scratch.run(*arguments)
             self.expect(ran.status == 0, "I8", f"the next run, {' '.join(arguments[:2])}, failed: {ran}")
-            self.expect(ran.seconds < LIMIT, "I8", f"the next run, {' '.join(arguments[:2])}, took {ran.seconds:.1f} s")
+            self.expect(ran.seconds < patience(LIMIT), "I8", f"the next run, {' '.join(arguments[:2])}, took {ran.seconds:.1f} s")
             if isinstance(run, Write):
                 run.take(ran.status, ran.json)
                 if run not in writes:
@@ -195,7 +197,7 @@ class Checker:
     def _commit(self):
         ran = self.scratch.run("commit")
         self.expect(ran.status == 0, "I8", f"the next commit failed: {ran}")
-        self.expect(ran.seconds < LIMIT, "I8", f"the next commit took {ran.seconds:.1f} s")
+        self.expect(ran.seconds < patience(LIMIT), "I8", f"the next commit took {ran.seconds:.1f} s")
 
     def _acknowledged(self, write, head, name):
         if write.answer is None:
@@ -259,7 +261,7 @@ class Checker:
         scratch = self.scratch
         first, second = scratch.run("reconcile"), scratch.run("reconcile")
         self.expect(first.status == 0, "I8", f"reconcile failed: {first}")
-        self.expect(first.seconds < LIMIT, "I8", f"reconcile took {first.seconds:.1f} s")
+        self.expect(first.seconds < patience(LIMIT), "I8", f"reconcile took {first.seconds:.1f} s")
         self.expect(second.status == 0, "I11", f"the second reconcile failed: {second}")
         if second.json:
             rest = {name: count for name, count in second.json.get("differences", {}).items()
@@ -304,7 +306,7 @@ class Checker:
                     stray = path.startswith(".moha/") and (name.startswith(".") or name.endswith((".tmp", ".lock")))
                 if stray:
                     found.append(path)
-        self.expect(not found, "I12", f"left over: {', '.join(sorted(found))}")
+        self.expect(not found or self.forgives_leftovers, "I12", f"left over: {', '.join(sorted(found))}")
         staged = scratch.git("diff", "--cached", "--name-only", "--", ".moha")
         self.expect(not staged, "I12", f"the index differs from HEAD in {staged!r}")
 

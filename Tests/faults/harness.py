@@ -94,6 +94,11 @@ def _free(path):
         return 0
 
 
+def patience(seconds):
+    """A limit of time, longer in proportion where other programs keep the processors busy."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def own_mounts():
     """Gives this process a table of mounts of its own, so that no other program keeps a file system of ours busy.
 

@@ -201,6 +201,8 @@ class Bench:
         scratch, database, writes = self.copy(command)
         try:
             checker = Checker(scratch, self.session, database)
+            broken = tracer.Fault(fault)
+            checker.forgives_leftovers = broken.call.startswith("unlink") and broken.errno is not None
             write = command.make_write() if command.make_write else None
             outcome, ran = self.broken(scratch, write, command.line(write), fault)
             if outcome.timed_out:
@@ -244,9 +246,9 @@ def points_of(calls, folder):
 def chosen(points, options, generator):
     """The points in the order in which they are tried: all in a row, or a spread that can be cut anywhere."""
     if options.all:
-        return [fault for rank, fault in points if rank <= options.rank]
+        return [fault for rank, fault in points if options.from_rank <= rank <= options.rank]
     order = []
-    for rank in range(options.rank + 1):
+    for rank in range(options.from_rank, options.rank + 1):
         of_rank = [fault for which, fault in points if which == rank]
         generator.shuffle(of_rank)
         order += of_rank
@@ -283,6 +285,7 @@ def main():
     options.add_argument(
         "--rank", type=int, default=3, choices=range(4),
         help="up to: 0 killed at calls that change something, 1 their errnos, and killed at others, 2 and 3 the rest")
+    options.add_argument("--from-rank", type=int, default=0, choices=range(4), help="leave out the ranks below")
     options.add_argument("--seconds", type=float, default=150, help="how long the sample runs (default: 150)")
     options.add_argument("--command", action="append", choices=[command.name for command in COMMANDS], help="this one only")
     options.add_argument("--point", action="append", help="this point only: CALL:N:FAULT")
