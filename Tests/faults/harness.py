@@ -143,7 +143,9 @@ class Postgres:
                 self.user + [f"{self.programs}/postgres", "-D", f"{self.directory}/data", "-c", "listen_addresses=",
                              "-c", f"unix_socket_directories={self.directory}", "-c", "fsync=off",
                              "-c", "full_page_writes=off", "-c", "max_connections=100", "-c", "shared_buffers=32MB",
-                             "-c", "autovacuum=off", "-c", "max_wal_size=256MB"],
+                             "-c", "autovacuum=off", "-c", "max_wal_size=256MB",
+                             # In its own folder, so that nothing stays behind when it is killed.
+                             "-c", "dynamic_shared_memory_type=mmap"],
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
