@@ -87,7 +87,7 @@ MUTATIONS = [
     ("HEAD is compared under the locks", "Sources/Git/Repository+Commit.swift",
      "guard try handle.head() == head, try pendingReason() == nil else { return nil }",
      "guard try pendingReason() == nil else { return nil }", [CROWD]),
-    ("bounded wait for the row", f"{WRITING}/RowProjection.swift", "Duration.milliseconds(1_200)", "Duration.seconds(20)",
+    ("bounded wait for the row", f"{WRITING}/RowProjection.swift", ".milliseconds(1_200)", ".seconds(20)",
      ["postgres_faults.py --seed 1 --seconds 0"]),
     ("reading again while a file changes", "Sources/Persistence/Survey.swift",
      "where error.code == .changedWhileReading {", "where error.code == .changedWhileReading && earlier != nil {", [CROWD]),
