@@ -65,6 +65,13 @@ struct ObjectFolder: ~Copyable {
   }
 }
 
+extension Repository {
+  /// Writes out the whole file system that holds the repository: for many files of the caller's at once.
+  package func synchronizeFileSystem() throws(GitError) {
+    try ObjectFolder(below: commonDirectoryBytes).synchronizeFileSystem()
+  }
+}
+
 extension ObjectID {
   init(_ bytes: [UInt8], type: ObjectType) {
     self = unsafe bytes.withUnsafeBytes { unsafe ObjectID.hash(of: $0, type: type.libraryType) }

@@ -91,7 +91,7 @@ struct IdempotencyKeys {
       for (git, record) in zip(chunk, records) { try enter(record, at: git.path, .volatile) }
     }
     // All files at once, before the name that says that they are there.
-    sync()
+    try await tree.repository.synchronizeFileSystem()
     try PrivateFile.put([], at: "\(folder)/complete-\(agent.name)", through: temporary, .durable)
   }
 
