@@ -68,6 +68,8 @@ class Checker:
         self.violations = []
         # Where removing is what fails, nobody can ask that nothing is left.
         self.forgives_leftovers = False
+        # A record finds what a killed one left by its journal, all of which only a power cut can take.
+        self.records_tidy_up = False
         self.head = scratch.git("rev-parse", "HEAD")
         self.index = self._person_index()
         self.person = {name: scratch.read(name) for name in self._person_files()}
@@ -88,15 +90,14 @@ class Checker:
         return sorted(names)
 
     def _tree_files(self):
-        found = {}
+        # What a killed writer has not finished is no file yet.
+        return {path: self.scratch.read(path) for path in self._walk()
+                if not re.fullmatch(r"\.moha-.*\.tmp", os.path.basename(path))}
+
+    def _walk(self):
         for folder, _, files in os.walk(f"{self.scratch.path}/.moha"):
             for name in files:
-                # What a killed writer has not finished is no file yet.
-                if name.startswith(".moha-") and name.endswith(".tmp"):
-                    continue
-                path = os.path.relpath(os.path.join(folder, name), self.scratch.path)
-                found[path] = self.scratch.read(path)
-        return found
+                yield os.path.relpath(os.path.join(folder, name), self.scratch.path)
 
     def _identity(self):
         try:
@@ -176,6 +177,9 @@ class Checker:
                 run.take(ran.status, ran.json)
                 if run not in writes:
                     writes = writes + [run]
+        if self.records_tidy_up and any(isinstance(run, Write) for run in next_runs):
+            left = [path for path in self._walk() if os.path.basename(path).startswith(".moha-")]
+            self.expect(not left or self.forgives_leftovers, "I12", f"the next record left {', '.join(left)}")
         self._commit()
         head = self._head_files()
         for write in writes:

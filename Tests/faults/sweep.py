@@ -67,6 +67,8 @@ def record(name, kind, key=False, rebirth=False, **keywords):
 
 
 def written_by_hand(scratch):
+    # What a power cut leaves of a writer, without an entry of the journal.
+    scratch.write(f"{TREE}/.moha-1-1.tmp", "half a")
     scratch.write(f"{TREE}/decisions/decision_20260204_080000.md", decision(1, "2026-02-04"))
     scratch.write(f"{TREE}/decisions/decision_20260204_090000.md", decision(2, "2026-02-04"))
     identity = scratch.read(f"{TREE}/identity.json").replace(b'"total_decisions": 3', b'"total_decisions": 5')
@@ -202,6 +204,7 @@ class Bench:
         try:
             checker = Checker(scratch, self.session, database)
             broken = tracer.Fault(fault)
+            checker.records_tidy_up = True
             checker.forgives_leftovers = broken.call.startswith("unlink") and broken.errno is not None
             write = command.make_write() if command.make_write else None
             outcome, ran = self.broken(scratch, write, command.line(write), fault)
