@@ -60,6 +60,8 @@ package struct Reconciler: Sendable {
 
   /// How often a plan is made anew because a write came between.
   private static let attempts = 4
+  /// How often a proof is made anew because rows of records written meanwhile may be on their way.
+  private static let lateRowAttempts = 3
 
   package func run(_ options: Options) async throws -> Outcome {
     let clock = ContinuousClock()
@@ -185,8 +187,14 @@ package struct Reconciler: Sendable {
     } else if options.provesResult {
       var surveyor = Surveyor(repository: repository, agent: agent, schema: schema)
       surveyor.itemLimit = 100
-      let after = try await surveyor.survey(
+      var after = try await surveyor.survey(
         options.selection, connection: connection, restoringDeletedFiles: options.restoringDeletedFiles)
+      for _ in 1...Reconciler.lateRowAttempts where after.rowDifferences > 0 && !after.plan.isBehind {
+        // A record that was committed a moment ago has its row a moment later; that is nobody's difference.
+        try await Task.sleep(for: .milliseconds(100))
+        after = try await surveyor.survey(
+          options.selection, connection: connection, restoringDeletedFiles: options.restoringDeletedFiles)
+      }
       left = after.counts
       proof = after
     } else {

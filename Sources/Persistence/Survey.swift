@@ -75,15 +75,28 @@ package struct Surveyor {
     var earlier = earlier
     for _ in 1..<Surveyor.attempts {
       do {
-        return try await surveyOnce(
+        let survey = try await surveyOnce(
           selection, connection: connection, restoringDeletedFiles: restoringDeletedFiles, reusing: earlier)
+        if try await !isOvertaken(survey, selection) { return survey }
       } catch let error as GitError where error.code == .changedWhileReading {
         // Somebody writes records at this moment.
-        earlier = nil
       }
+      earlier = nil
     }
     return try await surveyOnce(
       selection, connection: connection, restoringDeletedFiles: restoringDeletedFiles, reusing: earlier)
+  }
+
+  /// Whether rows without a record may be those of records that were written after git was read, and before the rows.
+  private func isOvertaken(_ survey: Survey, _ selection: RecordSource.Selection) async throws -> Bool {
+    if case .revision = selection { return false }
+    let plan = survey.plan
+    guard
+      !plan.heldUpdates.isEmpty || !plan.heldRemovals.isEmpty
+        || plan.removals.contains(where: { $0.reason == .orphaned })
+    else { return false }
+    let now = try await RecordSource(selection, agent: agent, repository: repository)
+    return now.commit?.id != survey.source.commit?.id || now.tree != survey.source.tree
   }
 
   private static let attempts = 4
