@@ -23,6 +23,8 @@ extension FixtureOffering {
       tool("test_error_handling", "Always fails", none),
       tool("test_structured", "Gives an object and the same as text", echo, output: echo),
       tool("test_wait", "Waits, unless it is cancelled", milliseconds),
+      tool("test_hold", "Waits until it is released", none),
+      tool("test_release", "Releases every call that is held", none),
       tool("test_stats", "Says how many waits began and were cancelled", none),
       tool("test_fault", "Throws an error of the server", none),
       tool("test_noise", "Writes to standard output", none),
@@ -84,6 +86,20 @@ extension FixtureOffering {
       let object: JSONValue = ["value": value]
       return ToolResult(content: [.text(object.text())], structured: object)
     case "test_wait": return try await wait(arguments)
+    case "test_hold":
+      let (released, continuation) = AsyncStream<Void>.makeStream()
+      state.withLock { state in
+        state.began += 1
+        state.held.append(continuation)
+      }
+      for await _ in released {}
+      return text("released")
+    case "test_release":
+      for held in state.withLock({ state in
+        defer { state.held = [] }
+        return state.held
+      }) { held.finish() }
+      return text("released")
     case "test_stats":
       let counts = state.withLock { ($0.began, $0.cancelled) }
       return text(

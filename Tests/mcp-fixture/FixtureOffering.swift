@@ -17,6 +17,7 @@ final class FixtureOffering: Offering {
     /// What the waiting tool has seen: calls that began, ended and were cancelled.
     var began = 0
     var cancelled = 0
+    var held: [AsyncStream<Void>.Continuation] = []
     var listeners: [Int: AsyncStream<OfferingChange>.Continuation] = [:]
     var nextListener = 0
   }

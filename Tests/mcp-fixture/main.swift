@@ -7,6 +7,7 @@ internal import ServiceLifecycle
 internal import UnixSignals
 
 // mcp-fixture                 serves standard input and output
+//   --patience-of-exit MS     how long calls in flight may take at the end of the input
 // mcp-fixture --http PORT     serves HTTP on 127.0.0.1 at /mcp; port 0 takes a free one. Standard error says
 //                             `listening on 127.0.0.1:PORT` once it does.
 // Further options of HTTP, for tests: --host H, --token T, --read-token T, --issuer URL, --keep-alive MS,
@@ -17,6 +18,7 @@ logger.logLevel = getenv("MCP_FIXTURE_LOG").flatMap { Logger.Level(rawValue: Str
 
 var settings = HTTPSettings()
 var servesHTTP = false
+var patience = Duration.seconds(10)
 var options = CommandLine.arguments.dropFirst()
 
 nonisolated func tell(_ message: String) {
@@ -49,6 +51,7 @@ while let option = options.popFirst() {
   case "--session-idle": settings.sessionIdleTime = .milliseconds(number())
   case "--streams": settings.maximumStreams = number()
   case "--requests": settings.maximumRequests = number()
+  case "--patience-of-exit": patience = .milliseconds(number())
   case "--patience": settings.patience = .milliseconds(number())
   default: fail("there is no option \(option)")
   }
@@ -72,7 +75,7 @@ if servesHTTP {
       tell("listening on \(host):\(channel.localAddress?.port ?? 0)")
     }, logger: logger)
 } else {
-  service = StdioServer(offering: offering, logger: logger)
+  service = StdioServer(offering: offering, logger: logger, patience: patience)
 }
 let group = ServiceGroup(
   configuration: .init(
