@@ -117,7 +117,7 @@ internal import Testing
 
   @Test("hostile 9: a thousand streams are open at once, and each is told; more are refused")
   func manyStreams() async throws {
-    try await HTTPFixture.run(["--streams", "1000", "--keep-alive", "200"]) { (fixture) async throws in
+    try await HTTPFixture.run(["--streams", "1000"]) { (fixture) async throws in
       let streams = ManyStreams(port: fixture.port)
       let filter = ModernParameters.with([.init("notifications", ["resourcesListChanged": true])])
       let body = Wire.request(1, "subscriptions/listen", filter)

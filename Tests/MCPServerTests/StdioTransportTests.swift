@@ -14,9 +14,21 @@ internal import Testing
     #expect(try await client.line() == nil)
     #expect(try await client.exitStatus() == 0)
     let errors = await client.errorText
-    for text in ["noise from a library", "noise from the C library", "noise from a print", "a request failed"] {
+    for text in [
+      "noise from a library", "noise from the C library", "noise from a print", "noise from a child",
+      "a request failed",
+    ] {
       #expect(errors.contains(text))
     }
+  }
+
+  @Test("21 a crash says nothing on standard output")
+  func crash() async throws {
+    let client = try await StdioClient.initialized()
+    try await client.send(Wire.request(1, "tools/call", ["name": "test_crash"]))
+    #expect(try await client.line() == nil)
+    #expect(try await client.exitStatus() > 128)
+    #expect(await client.errorText.contains("the crash of a tool"))
   }
 
   @Test("22 lines end at the byte 0x0A: a carriage return before it and blank lines are tolerated")

@@ -28,6 +28,7 @@ extension FixtureOffering {
       tool("test_stats", "Says how many waits began and were cancelled", none),
       tool("test_fault", "Throws an error of the server", none),
       tool("test_noise", "Writes to standard output", none),
+      tool("test_crash", "Ends the program in the middle of the call", none),
       tool("test_large_text", "Gives as many bytes as asked for", ["type": "object"]),
       tool("test_touch", "Changes the watched resource", none, isReadOnly: false),
       tool("test_add", "Adds a resource", name, isReadOnly: false),
@@ -111,7 +112,9 @@ extension FixtureOffering {
       puts("noise from the C library")
       print("noise from a print")
       fflush(nil)
+      try runChild()
       return text("done")
+    case "test_crash": fatalError("the crash of a tool")
     case "test_large_text": return text(String(repeating: "x", count: arguments["bytes"]?.integer ?? 1_000_000))
     case "test_touch":
       state.withLock { $0.watched += 1 }
@@ -124,6 +127,17 @@ extension FixtureOffering {
       return text("added")
     default: throw Fault()
     }
+  }
+
+  /// Runs a program that writes to the standard output that it inherits, and reads its input to the end.
+  private func runChild() throws {
+    var process = pid_t()
+    let command: [String] = ["/bin/sh", "-c", "echo noise from a child; cat"]
+    let words = command.map { strdup($0) }
+    defer { for word in words { free(word) } }
+    guard posix_spawn(&process, "/bin/sh", nil, nil, words + [nil], environ) == 0 else { throw Fault() }
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) == -1, errno == EINTR {}
   }
 
   private func wait(_ arguments: JSONValue) async throws -> ToolResult {

@@ -22,24 +22,32 @@ final class EventLog: Sendable {
     var onFirst: AsyncStream<Void>.Continuation?
   }
 
-  private static let maximumMessages = 1_024
+  private let maximumMessages: Int
   private static let maximumBytes = 8 << 20
 
   private let state = Mutex(State())
 
-  func append(_ bytes: [UInt8]) {
-    state.withLock { Self.append(bytes, &$0) }
+  /// - Parameter maximumMessages: how many are kept for a client that comes back, or is behind.
+  init(maximumMessages: Int = 1_024) {
+    self.maximumMessages = maximumMessages
   }
 
-  private static func append(_ bytes: [UInt8], _ state: inout State) {
+  /// Bytes that are kept.
+  var byteCount: Int { state.withLock { $0.byteCount } }
+
+  func append(_ bytes: [UInt8]) {
+    state.withLock { append(bytes, &$0) }
+  }
+
+  private func append(_ bytes: [UInt8], _ state: inout State) {
     guard !state.isFinished else { return }
     state.last += 1
     state.messages.append((state.last, bytes))
     state.byteCount += bytes.count
-    while state.messages.count > maximumMessages || (state.byteCount > maximumBytes && state.messages.count > 1) {
+    while state.messages.count > maximumMessages || (state.byteCount > Self.maximumBytes && state.messages.count > 1) {
       state.byteCount -= state.messages.removeFirst().bytes.count
     }
-    send(.message(number: state.last, bytes), &state)
+    Self.send(.message(number: state.last, bytes), &state)
     state.onFirst?.yield()
   }
 
@@ -59,7 +67,7 @@ final class EventLog: Sendable {
     state.withLock { state in
       guard !state.isFinished else { return }
       if let id, let answer {
-        Self.append(Outgoing.reply(id, answer), &state)
+        append(Outgoing.reply(id, answer), &state)
         state.answer = answer
       }
       state.isFinished = true
@@ -110,7 +118,7 @@ final class EventLog: Sendable {
   /// It ends when the stream does, or when another consumer comes.
   func attach(after number: Int?) -> AsyncStream<Item> {
     let (stream, continuation) = AsyncStream<Item>.makeStream(
-      bufferingPolicy: .bufferingOldest(Self.maximumMessages + 64))
+      bufferingPolicy: .bufferingOldest(maximumMessages + 64))
     state.withLock { state in
       state.consumer?.finish()
       for message in state.messages where message.number > number ?? state.given {

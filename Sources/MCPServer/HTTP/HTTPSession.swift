@@ -8,7 +8,7 @@ final class HTTPSession: Sendable {
     var session: LegacySession
     var inFlight = InFlight()
     /// The stream that a GET opens, with the server's own notices.
-    var standing = EventLog()
+    var standing = EventLog(maximumMessages: 128)
     /// Streams of requests by number, the newest last.
     var streams: [(number: Int, log: EventLog)] = []
     var lastStream = 0
@@ -17,8 +17,9 @@ final class HTTPSession: Sendable {
     var isEnded = false
   }
 
-  /// Streams that are kept to be resumed.
-  private static let maximumStreams = 32
+  /// Ended streams that are kept for a client that comes back, and the bytes of all of them.
+  private static let keptStreams = 8
+  private static let keptBytes = 1 << 20
 
   let id: String
   /// Who began the session; nobody else may use it.
@@ -89,12 +90,22 @@ final class HTTPSession: Sendable {
       try state.inFlight.admit(id)
       state.lastStream += 1
       state.streams.append((state.lastStream, log))
-      if state.streams.count > Self.maximumStreams, let oldest = state.streams.firstIndex(where: { $0.log.isFinished })
-      {
-        state.streams.remove(at: oldest)
-      }
+      Self.dropOldStreams(&state)
       state.inFlight.insert(id, Task { await work() })
       return state.lastStream
+    }
+  }
+
+  /// Keeps of the ended streams the newest ones, within the bounds; those that are being read do not count.
+  private static func dropOldStreams(_ state: inout State) {
+    var count = 0
+    var bytes = 0
+    for index in state.streams.indices.reversed() {
+      let log = state.streams[index].log
+      guard log.isFinished, !log.hasConsumer else { continue }
+      count += 1
+      bytes += log.byteCount
+      if count > keptStreams || bytes > keptBytes { state.streams.remove(at: index) }
     }
   }
 

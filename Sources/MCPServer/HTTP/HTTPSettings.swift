@@ -14,6 +14,9 @@ package struct HTTPSettings: Sendable {
   package var allowedHosts: [String] = []
   /// Where tokens come from, as URLs; with any, the metadata of RFC 9728 is served and named in refusals.
   package var authorizationServers: [String] = []
+  /// The URL under which clients reach the server, without a path, where it is not what their `Host` says: behind a
+  /// proxy, for instance.
+  package var publicURL: String?
 
   /// Bytes of a request's body.
   package var maximumBody = 4 << 20

@@ -195,7 +195,12 @@ package final class MCPRoutes: Sendable {
 
   private func metadata(_ request: Request) -> Response {
     let servers = settings.authorizationServers.map { JSONValue.string($0) }
-    let resource = "http://\(request.head.authority ?? "")\(Self.path)"
+    do {
+      try guardian.checkOrigin(request.head)
+    } catch {
+      return HTTPAnswer.refusal(error)
+    }
+    let resource = guardian.base(request.head) + Self.path
     let document: JSONValue = [
       "resource": .string(resource), "authorization_servers": .array(servers),
       "scopes_supported": ["read", "write"], "bearer_methods_supported": ["header"],

@@ -97,11 +97,16 @@ struct RequestGuard: Sendable {
     }
   }
 
+  /// The URL of the server as the client sees it, without a path.
+  func base(_ head: HTTPRequest) -> String {
+    settings.publicURL ?? "http://\(head.authority ?? settings.host)"
+  }
+
   private func unauthorized(_ head: HTTPRequest, _ reason: String, error: String? = "invalid_token") -> Refusal {
     var challenge = ["realm=\"moha-sync\""]
     if let error { challenge.append("error=\"\(error)\"") }
     if !settings.authorizationServers.isEmpty {
-      challenge.append("resource_metadata=\"http://\(head.authority ?? "")\(metadataPath)\"")
+      challenge.append("resource_metadata=\"\(base(head))\(metadataPath)\"")
     }
     return Refusal(
       status: .unauthorized, reason: reason,

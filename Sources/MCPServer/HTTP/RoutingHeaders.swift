@@ -3,6 +3,8 @@ internal import Records
 
 /// The headers by which the newest revision lets proxies route a request without reading it. They must say what the
 /// body says, or a proxy and this server would see two requests.
+///
+/// No tool here has an argument that is repeated in a header (`x-mcp-header`), so headers `Mcp-Param-…` mean nothing.
 struct RoutingHeaders: Sendable {
   private let fields: HTTPFields
 

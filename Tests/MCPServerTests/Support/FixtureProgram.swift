@@ -46,7 +46,9 @@ final class FixtureProgram: @unchecked Sendable {
     self.input = input
     self.output = output
     process = try ChildProcess.spawn(
-      Self.path, arguments, environment: ["MCP_FIXTURE_LOG": log, "PATH": "/usr/bin:/bin"],
+      Self.path, arguments,
+      // A backtrace takes seconds, and goes where the rest of standard error goes.
+      environment: ["MCP_FIXTURE_LOG": log, "PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
       descriptors: [childInput, childOutput, errors])
   }
 
