@@ -7,18 +7,32 @@ extension MavenOffering {
     let (stream, continuation) = AsyncStream.makeStream(of: OfferingChange.self)
     let work = Task { [weak self] in
       var list = (try? await self?.resources().map(\.uri)) ?? []
+      // A change may have come before the list was looked at: the first one that can concern it is told in any case.
+      var isCertain = false
       for await change in changes {
         guard let self else { break }
         let uris = uris(of: change)
         if !uris.isEmpty { continuation.yield(.updated(uris: uris)) }
         let now = (try? await resources().map(\.uri)) ?? list
-        if now != list { continuation.yield(.resourceListChanged) }
+        if now != list || (!isCertain && concernsList(change)) { continuation.yield(.resourceListChanged) }
+        isCertain = true
         list = now
       }
       continuation.finish()
     }
     continuation.onTermination = { _ in work.cancel() }
     return stream
+  }
+
+  /// Whether a resource may have come or gone: the files that are resources of their own.
+  private func concernsList(_ change: RecordChanges.Change) -> Bool {
+    guard case .files(let paths) = change else { return true }
+    return paths.contains { path in
+      switch TreeLayout.role(of: path, agent: records.agent) {
+      case .identity, .infrastructure, .persona: true
+      default: false
+      }
+    }
   }
 
   /// The resources that read otherwise after a change, sorted.

@@ -32,8 +32,8 @@ struct MemoryLog: Sendable {
     let value = Mutex<Index?>(nil)
   }
 
-  /// What is read of a long log for its newest entries.
-  private static let tail = 512 << 10
+  /// What is read of a long log for its newest entries: no text has more bytes.
+  private static let tail = 128 << 10
   /// Larger logs are no logs.
   private static let limit = 256 << 20
 
