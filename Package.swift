@@ -154,6 +154,10 @@ let package = Package(
       ],
       path: "Tests/mcp-fixture", swiftSettings: settings),
     .testTarget(
+      name: "MavenOfferingTests",
+      dependencies: ["MCPServer", "Persistence", "Records", "Git", "Postgres", "TestSupport", "moha-sync"],
+      swiftSettings: settings),
+    .testTarget(
       name: "MCPServerTests",
       dependencies: [
         "DedicatedThread", "MCPServer", "Records", "TestSupport", "mcp-fixture",
