@@ -41,6 +41,7 @@ package struct AgentRecords: Sendable {
   package func verify() async throws -> Verification {
     let clock = ContinuousClock()
     let start = clock.now
+    let repository = try lookout.separate()
     // The tree first: without one there is nothing to compare.
     _ = try await RecordSource(.workTree, agent: agent, repository: repository)
     guard let database = await database.ifUp() else { throw AgentRecords.databaseAway("nothing was compared") }
@@ -64,7 +65,8 @@ package struct AgentRecords: Sendable {
     var options = Reconciler.Options(command: "sync")
     options.provesResult = false
     options.progress = progress
-    let reconciler = Reconciler(repository: repository, agent: agent, database: try await database.starting())
+    let reconciler = Reconciler(
+      repository: try lookout.separate(), agent: agent, database: try await database.starting())
     return try await reconciler.run(options)
   }
 

@@ -25,6 +25,11 @@ final class Lookout: Sendable {
     path = repository.workTree ?? repository.gitDirectory
   }
 
+  /// A handle for work that takes long: neither a write nor a read waits behind it.
+  func separate() throws -> Repository {
+    try Repository(at: path)
+  }
+
   func repository() throws -> Repository {
     try opened.withLock { opened in
       if let repository = opened { return repository }
