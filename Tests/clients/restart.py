@@ -56,8 +56,15 @@ class Killer:
     """Kills a server after a time, from a thread of its own."""
 
     def __init__(self, server, seconds):
-        self.timer = threading.Timer(seconds, server.kill)
+        self.server = server
+        #: Whether the end of the process is ours: from the moment before the signal.
+        self.has_fired = False
+        self.timer = threading.Timer(seconds, self.fire)
         self.timer.start()
+
+    def fire(self):
+        self.has_fired = True
+        self.server.kill()
 
     def wait(self):
         self.timer.join()
@@ -82,7 +89,7 @@ def round_on_stdio(workspace, records, seconds):
         try:
             server.exchange(b"".join(compact(record.call(id)) + b"\n" for id, record in by_id.items()), take)
         except (CheckFailed, OSError) as error:
-            if server.process.poll() != -9:
+            if not killer.has_fired:
                 raise
         killer.wait()
 
@@ -103,7 +110,7 @@ def round_on_http(workspace, records, seconds):
                     check(response.status == 200, f"{response.status}: {response.body[:300]}")
                     record.take([value for value in response.messages if "method" not in value][0])
         except (OSError, CheckFailed) as error:
-            if server.process.poll() != -9 and not killer.timer.finished.is_set():
+            if not killer.has_fired:
                 failures.append(error)
 
     with server:
@@ -197,7 +204,8 @@ def finished(workspace, records, before, counted):
         if record.is_event:
             count = sum(record.word in row[0] for row in events)
             check(count == 1, f"{count} rows for the event of {record.key}")
-    check(workspace.git("status", "--porcelain", "--", ".moha") == "", "uncommitted records are left")
+    left = workspace.git("status", "--porcelain", "--", ".moha")
+    check(left == "", f"uncommitted records are left: {left}{workspace.git('diff', '--', '.moha')[:1000]}")
 
 
 def main():
