@@ -104,6 +104,8 @@ class StdioTarget:
         except CheckFailed as error:
             faults.append(str(error))
             faults.append(server.error_text()[-500:])
+        # Of several requests with one id, some may be answered later.
+        self.open.update(key for key, (_, high) in ledger.ids.items() if ledger.replies.get(key, 0) < high)
         return faults + list(ledger.faults())
 
     def isolated(self, lines):

@@ -23,6 +23,8 @@ struct EventStreamBody: Sendable {
     headers[.contentType] = "text/event-stream"
     headers[.cacheControl] = "no-cache, no-transform"
     headers[.accelBuffering] = "no"
+    // The connection ends with the stream (below): a client that keeps connections must not send into its end.
+    headers[.connection] = "close"
     let body = request.body
     // Before the response begins: what happens from now on is in the stream.
     let items = log.attach(after: after)
