@@ -161,6 +161,8 @@ class Ledger:
         #: Ids of requests before these inputs that may still be in flight.
         self.open = open
         self.ids = {}
+        #: How many replies of either kind the requests with an id have to have.
+        self.owed = {}
         self.anonymous = [0, 0]
         self.total = [0, 0]
         self.replies = {}
@@ -168,6 +170,7 @@ class Ledger:
 
     def owe(self, expectation):
         for key, (low, high) in expectation.ids.items():
+            self.owed[key] = self.owed.get(key, 0) + expectation.total[0]
             if key not in self.ids and key not in self.open:
                 self.ids[key] = [low, high]
                 continue
@@ -184,9 +187,9 @@ class Ledger:
 
     def forgive(self, keys):
         """A request that was cancelled may stay without a reply."""
-        for key in keys:
+        for key in set(keys):
             if key in self.ids:
-                self.total[0] -= self.ids[key][0]
+                self.total[0] -= self.owed.pop(key, 0)
                 self.ids[key][0] = 0
 
     def replied(self, message):
@@ -221,4 +224,6 @@ class Ledger:
             yield f"{self.refusals} errors without an id, expected {self.anonymous[0]} to {self.anonymous[1]}"
         count = self.refusals + sum(self.replies.values())
         if not self.total[0] <= count <= self.total[1]:
-            yield f"{count} replies in all, expected {self.total[0]} to {self.total[1]}"
+            unsure = [key[1][:80] for key, (_, high) in self.ids.items() if self.replies.get(key, 0) < high]
+            yield (f"{count} replies in all, expected {self.total[0]} to {self.total[1]}; {self.refusals} without an id, "
+                   f"expected {self.anonymous[0]} to {self.anonymous[1]}; not answered by id: {unsure}")
