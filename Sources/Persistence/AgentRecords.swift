@@ -67,7 +67,10 @@ package struct AgentRecords: Sendable {
     options.progress = progress
     let reconciler = Reconciler(
       repository: try lookout.separate(), agent: agent, database: try await database.starting())
-    return try await reconciler.run(options)
+    let outcome = try await reconciler.run(options)
+    // The files are as before, but what a client concluded from an older state of the database may not be.
+    feed.tell(.everything)
+    return outcome
   }
 
   /// An error in words for a client that may be elsewhere.

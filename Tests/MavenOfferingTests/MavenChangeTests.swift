@@ -129,6 +129,15 @@ private final class Heard: Sendable {
     }
   }
 
+  @Test("a sync is told, of health too")
+  func sync() async throws {
+    let tree = try await OfferingTree.sample()
+    try await Heard.listening(to: tree.offering.get()) { heard in
+      _ = try await tree.call("maven_sync_from_git")
+      _ = try await heard.wait(for: ["maven://health", "maven://memory"], since: .now)
+    }
+  }
+
   @Test("folders that appear are watched, and the list of resources changes with them")
   func newFolders() async throws {
     let tree = try await OfferingTree()

@@ -40,7 +40,7 @@ extension MavenOffering {
     var places: Set<MavenPlace> = []
     switch change {
     case .everything:
-      places = [.identity, .memory, .personality, .persona, .infrastructure, .decisions, .milestones]
+      places = [.identity, .memory, .personality, .persona, .infrastructure, .decisions, .milestones, .health]
     case .files(let paths):
       for path in paths {
         switch TreeLayout.role(of: path, agent: records.agent) {

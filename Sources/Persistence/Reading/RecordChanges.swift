@@ -62,7 +62,7 @@ package final class RecordChanges: Sendable {
     if state.withLock({ $0.watcher == nil }) { tell(.files([path])) }
   }
 
-  private func tell(_ change: Change) {
+  func tell(_ change: Change) {
     let listeners = state.withLock { Array($0.listeners.values) }
     for listener in listeners { listener.yield(change) }
   }
