@@ -114,8 +114,9 @@ private final class Heard: Sendable {
     try await Heard.listening(to: offering) { first in
       try await Heard.listening(to: offering) { second in
         let start = ContinuousClock.now
-        _ = try await tree.call("maven_log_event", ["event_type": "note", "content": "x"])
-        #expect(try await first.wait(for: ["maven://memory"], since: start) < .seconds(2))
+        let answer = try await tree.call("maven_log_event", ["event_type": "note", "content": "x"])
+        let day = try #require(answer.data["timestamp"]?.text).prefix(10)
+        #expect(try await first.wait(for: ["maven://memory", "maven://memory/\(day)"], since: start) < .seconds(2))
         #expect(try await second.wait(for: ["maven://memory"], since: start) < .seconds(2))
       }
       first.forget()

@@ -49,7 +49,15 @@ extension MavenOffering {
         case .identity: places.insert(.identity)
         case .infrastructure: places.insert(.infrastructure)
         case .persona: places.formUnion([.personality, .persona])
-        case .sessionLog, .rotatedLog: places.insert(.memory)
+        case .sessionLog:
+          // What is appended is of today; who rewrites older days is told of by the log as a whole.
+          let now = Instant.now().description
+          places.formUnion([
+            .memory, .memoryOf(date: String(now.prefix(10)), page: 1), .memoryOf(date: String(now.prefix(7)), page: 1),
+          ])
+        case .rotatedLog:
+          places.insert(.memory)
+          if let month = address.place(of: "\(address.agent)://memory/\(path.month)") { places.insert(month) }
         case .other: break
         }
       }
@@ -57,4 +65,9 @@ extension MavenOffering {
     let spellings = places.flatMap { [address.uri(of: $0), address.plainURI(of: $0)].compactMap { $0 } }
     return spellings.sorted()
   }
+}
+
+extension RecordPath {
+  /// The name without `.md`: a rotated log's is its month.
+  fileprivate var month: String { String(decoding: fileName.dropLast(3), as: UTF8.self) }
 }
