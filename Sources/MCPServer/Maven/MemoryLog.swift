@@ -51,7 +51,8 @@ struct MemoryLog: Sendable {
     let content = await files.read(path, from: offset, limit: MemoryLog.limit)
     let entry = { (text: String) in
       ResourceCache.Entry(
-        paths: [folder, path], stamps: folderStamp + [content?.stamp], commit: commit?.id, text: text)
+        paths: [folder, path], stamps: folderStamp + [content?.stamp], commit: commit?.id,
+        text: MavenOffering.bounded(text, note: "hidden characters are shown, which takes more room"))
     }
     guard let content, !content.bytes.isEmpty else {
       return entry("\(MemoryLog.head(files.agent, commit))The session log is empty.\n")
