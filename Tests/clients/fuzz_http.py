@@ -85,8 +85,6 @@ class HTTPTarget:
                     return Response(status, headers, None)
         else:
             body = b"".join(connection.pieces(headers))
-        if fields.get("connection", "").lower() == "close" or "text/event-stream" in fields.get("content-type", ""):
-            self.renew(index)
         return Response(status, headers, body)
 
     def renew(self, index):

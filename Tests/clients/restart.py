@@ -1,6 +1,6 @@
 """Kills the server with SIGKILL while it writes, starts it again, and counts.
 
-    run.sh restart [--rounds N] [--seed S] [--transport stdio|http]
+    run.sh restart [--rounds N] [--seed S] [--part stdio|http|crowd]
 
 Each round sends records, several at a time, and kills the process at a moment that the seed chooses. What was not
 acknowledged is sent again with the same idempotency key to the next process. At every kill all that was acknowledged is
@@ -42,6 +42,14 @@ class Record:
                 "confidence": 50, "risk_level": "low", "idempotency_key": self.key}}
         return request("tools/call", params, id, modern=True)
 
+    def post(self, connection, id):
+        """Sends the record over HTTP and takes the answer."""
+        message = self.call(id)
+        response = connection.post(compact(message), modern_headers(message))
+        check(response is not None, f"{self.key}: the connection ended without an answer")
+        check(response.status == 200, f"{self.key}: {response.status}: {response.body[:300]}")
+        self.take([value for value in response.messages if "method" not in value][0])
+
     def take(self, reply):
         """Takes an answer. An error or a failure is no acknowledgement, and is wrong here: nothing else is broken."""
         check("result" in reply and not reply["result"].get("isError"), f"{self.key}: {reply}")
@@ -53,68 +61,75 @@ class Record:
 
 
 class Killer:
-    """Kills a server after a time, from a thread of its own."""
+    """Kills a server a moment after it has acknowledged so many records: what it writes then is cut."""
 
-    def __init__(self, server, seconds):
-        self.server = server
+    def __init__(self, server, acknowledgements, delay):
+        self.server, self.left, self.delay = server, acknowledgements, delay
         #: Whether the end of the process is ours: from the moment before the signal.
         self.has_fired = False
-        self.timer = threading.Timer(seconds, self.fire)
-        self.timer.start()
+        self.timer = None
+        self.lock = threading.Lock()
+        self.count(0)
+
+    def count(self, acknowledged):
+        with self.lock:
+            self.left -= acknowledged
+            if self.left <= 0 and self.timer is None:
+                self.timer = threading.Timer(self.delay, self.fire)
+                self.timer.start()
 
     def fire(self):
         self.has_fired = True
         self.server.kill()
 
     def wait(self):
-        self.timer.join()
+        """Ends the process in any case, and returns when it has ended."""
+        if self.timer is None:
+            self.fire()
+        else:
+            self.timer.join()
 
 
-def round_on_stdio(workspace, records, seconds):
+def round_on_stdio(workspace, records, acknowledgements, delay):
     """Sends records to one process until it is killed. Those that were acknowledged have their answer."""
-    server = StdioServer(workspace.command("mcp"))
-    with server:
-        by_id = {number: record for number, record in enumerate(records)}
+    with StdioServer(workspace.command("mcp")) as server:
+        by_id = dict(enumerate(records))
+        reply, _ = server.call(initialize("start"))
+        check("result" in reply, f"{reply}")
+        server.send(INITIALIZED)
+        killer = Killer(server, acknowledgements, delay)
 
         def take(line):
             reply = parse(line)
             if "method" not in reply:
                 by_id.pop(reply["id"]).take(reply)
+                killer.count(1)
             return not by_id
 
-        reply, _ = server.call(initialize("start"))
-        check("result" in reply, f"{reply}")
-        server.send(INITIALIZED)
-        killer = Killer(server, seconds)
         try:
             server.exchange(b"".join(compact(record.call(id)) + b"\n" for id, record in by_id.items()), take)
-        except (CheckFailed, OSError) as error:
+        except (CheckFailed, OSError):
             if not killer.has_fired:
                 raise
         killer.wait()
 
 
-def round_on_http(workspace, records, seconds):
+def round_on_http(workspace, records, acknowledgements, delay):
     """The same over several connections. A connection that ends without an answer leaves its record open."""
-    server = HTTPServer(workspace.command("serve"))
     failures = []
 
     def send(part):
         try:
             with Connection(server.port) as connection:
                 for id, record in enumerate(part):
-                    message = record.call(id)
-                    response = connection.post(compact(message), modern_headers(message))
-                    if response is None:
-                        return
-                    check(response.status == 200, f"{response.status}: {response.body[:300]}")
-                    record.take([value for value in response.messages if "method" not in value][0])
+                    record.post(connection, id)
+                    killer.count(1)
         except (OSError, CheckFailed) as error:
             if not killer.has_fired:
                 failures.append(error)
 
-    with server:
-        killer = Killer(server, seconds)
+    with HTTPServer(workspace.command("serve")) as server:
+        killer = Killer(server, acknowledgements, delay)
         threads = [threading.Thread(target=send, args=(records[start::TOGETHER],)) for start in range(TOGETHER)]
         for thread in threads:
             thread.start()
@@ -139,6 +154,41 @@ def acknowledged_is_committed(workspace, records):
             check(record.answer["data"]["filename"] in files, f"{record.answer['data']['filename']} is not in HEAD")
 
 
+def crowd(seed):
+    """Several processes of both transports write at the same time into one repository, and nobody is killed."""
+    generator = random.Random(f"{seed} crowd")
+    with Workspace() as workspace:
+        before, counted = workspace.decision_files(), workspace.identity()["total_decisions"]
+        groups = [[Record(writer * 1000 + number, generator) for number in range(A_ROUND)] for writer in range(5)]
+        failures = []
+
+        def write(group, number):
+            try:
+                if number < 3:
+                    with StdioServer(workspace.command("mcp")) as server:
+                        for id, record in enumerate(group):
+                            record.take(server.call(record.call(id))[0])
+                        check(server.finish()[1] == 0, "a server ended badly at the end of its input")
+                else:
+                    with HTTPServer(workspace.command("serve")) as server, Connection(server.port) as connection:
+                        for id, record in enumerate(group):
+                            record.post(connection, id)
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=(group, number)) for number, group in enumerate(groups)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE * 4)
+        if failures:
+            raise CheckFailed(f"{type(failures[0]).__name__}: {failures[0]}")
+        records = [record for group in groups for record in group]
+        acknowledged_is_committed(workspace, records)
+        finished(workspace, records, before, counted)
+    print(f"restart: five processes wrote {len(records)} records side by side; none lost, none twice", flush=True)
+
+
 def stale_session(workspace):
     """A session of a process that was killed is unknown to the next one, which says so and starts another."""
     with HTTPServer(workspace.command("serve")) as first, Connection(first.port) as connection:
@@ -159,7 +209,7 @@ def run(transport, seed, rounds):
     with Workspace() as workspace:
         before = workspace.decision_files()
         counted = workspace.identity()["total_decisions"]
-        records, kills, open_at_kills = [], 0, 0
+        records, kills, acknowledged, open_at_kills = [], 0, 0, 0
         play = round_on_stdio if transport == "stdio" else round_on_http
         while True:
             unanswered = [record for record in records if record.answer is None]
@@ -168,11 +218,13 @@ def run(transport, seed, rounds):
                 records += fresh
                 # Some of those acknowledged are sent again too: the answer is the same.
                 again = generator.sample([record for record in records if record.answer], k=min(2, len(records) - len(unanswered) - len(fresh)))
-                play(workspace, unanswered + fresh + again, generator.uniform(0.005, 0.8))
+                wanted = generator.randrange(len(unanswered) + len(fresh))
+                play(workspace, unanswered + fresh + again, wanted, generator.uniform(0, 0.06))
                 kills += 1
-                open_at_kills += sum(record.answer is None for record in records)
+                acknowledged += sum(record.answer is not None for record in unanswered + fresh)
+                open_at_kills += sum(record.answer is None for record in unanswered + fresh)
             elif unanswered:
-                play(workspace, unanswered, PATIENCE / 10)
+                play(workspace, unanswered, len(unanswered), 0)
             else:
                 break
             acknowledged_is_committed(workspace, records)
@@ -181,7 +233,8 @@ def run(transport, seed, rounds):
             stale_session(workspace)
     decisions = sum(not record.is_event for record in records)
     print(f"restart over {transport}: {kills} kills, {decisions} decisions and {len(records) - decisions} events, "
-          f"{open_at_kills} of them open at a kill and sent again; none lost, none twice", flush=True)
+          f"{acknowledged} acknowledged before a kill, {open_at_kills} sent again after one; none lost, none twice",
+          flush=True)
 
 
 def finished(workspace, records, before, counted):
@@ -209,18 +262,20 @@ def finished(workspace, records, before, counted):
 
 
 def main():
+    parts = {"stdio": lambda: run("stdio", arguments.seed, arguments.rounds),
+             "http": lambda: run("http", arguments.seed, arguments.rounds), "crowd": lambda: crowd(arguments.seed)}
     options = argparse.ArgumentParser()
     options.add_argument("--rounds", type=int, default=12)
     options.add_argument("--seed", type=int, default=20260728)
-    options.add_argument("--transport", action="append", choices=["stdio", "http"])
+    options.add_argument("--part", action="append", choices=parts)
     arguments = options.parse_args()
     failed = False
-    for transport in arguments.transport or ["stdio", "http"]:
+    for name in arguments.part or parts:
         try:
-            run(transport, arguments.seed, arguments.rounds)
+            parts[name]()
         except CheckFailed as error:
             failed = True
-            print(f"restart over {transport}, seed {arguments.seed}: {error}", file=sys.stderr)
+            print(f"restart, {name}, seed {arguments.seed}: {error}", file=sys.stderr)
     sys.exit(1 if failed else 0)
 
 

@@ -90,8 +90,6 @@ class HTTPTalk:
         check(response is not None, f"the connection ended after {message}")
         for value in response.messages:
             self.conversation.received(value, modern)
-        if (response.header("connection") or "").lower() == "close":
-            self.connection = Connection(self.port)
         return response
 
     def ask(self, message):

@@ -178,13 +178,20 @@ def event_data(text):
 
 
 class Connection:
-    """One connection to an HTTP server, blocking, with a deadline for each answer."""
+    """A connection to an HTTP server, blocking, with a deadline for each answer.
+
+    After an answer that says `Connection: close`, and only then, the next request goes over a new one.
+    """
 
     def __init__(self, port, patience=PATIENCE):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=patience)
+        self.port, self.patience = port, patience
+        self.open()
+
+    def open(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.port = port
         self.buffer = b""
+        self.is_closing = False
 
     def __enter__(self):
         return self
@@ -229,6 +236,7 @@ class Connection:
         check(version == b"HTTP/1.1" and len(status) == 3, f"a strange status line: {first!r}")
         headers = [(name.strip().lower().decode("latin-1"), value.strip().decode("latin-1"))
                    for name, _, value in (line.partition(b":") for line in lines)]
+        self.is_closing = ("connection", "close") in headers
         return int(status), headers
 
     def pieces(self, headers):
@@ -257,6 +265,9 @@ class Connection:
         return Response(status, headers, body)
 
     def send(self, data):
+        if self.is_closing:
+            self.close()
+            self.open()
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
