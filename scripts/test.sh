@@ -18,6 +18,12 @@ extra_suites=(
   "python3 Tests/faults/postgres_faults.py --seconds 24"
   "python3 Tests/faults/concurrency.py"
   "python3 Tests/faults/planted_secrets.py"
+  "bash Tests/clients/run.sh calibration"
+  "bash Tests/clients/run.sh story"
+  "bash Tests/clients/run.sh schema"
+  "bash Tests/clients/run.sh check"
+  "bash Tests/clients/run.sh fuzz"
+  "bash Tests/clients/run.sh restart"
 )
 
 passed=0
@@ -50,7 +56,7 @@ count_results() {
   if ((skipped > 0)); then say "$skipped skipped"; fi
 }
 
-if ! bash scripts/install-dependencies.sh strace python3 bsdutils e2fsprogs mount postgresql-client-15; then
+if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15; then
   say "The tests need the packages above."
   failed=1
   finish
