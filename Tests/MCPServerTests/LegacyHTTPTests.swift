@@ -223,13 +223,17 @@ internal import Testing
     try await HTTPFixture.run { (fixture) async throws in
       let session = try await fixture.session()
       let client = try fixture.connect()
-      let call: JSONValue = ["name": "test_wait", "arguments": ["milliseconds": 1_000]]
+      let call: JSONValue = ["name": "test_wait", "arguments": ["milliseconds": 600_000]]
       try await client.send(headers: Headers.usual + session, body: Wire.request(5, "tools/call", call))
       #expect(try await client.head().status == 200)
       let again = try await fixture.post(Wire.request(5, "resources/list"), headers: session)
       #expect(again.status == 400)
       #expect(try again.json["id"] == nil)
-      #expect(try await client.message()?["id"] == 5)
+      let cancel = Wire.notification("notifications/cancelled", ["requestId": 5])
+      try await fixture.post(cancel, headers: session).expect(202)
+      #expect(try await client.message() == nil)
+      // Its id is free again.
+      #expect(try await fixture.post(Wire.request(5, "resources/list"), headers: session).status == 200)
     }
   }
 

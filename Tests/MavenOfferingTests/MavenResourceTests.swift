@@ -231,25 +231,6 @@ internal import Testing
     }
   }
 
-  @Test("thousands of reads a second, and the slowest of them soon")
-  func speed() async throws {
-    let tree = try await OfferingTree.sample()
-    let offering = try tree.offering.get()
-    // Stamps of files that changed a moment ago cannot be trusted yet.
-    try await Task.sleep(for: .milliseconds(50))
-    for uri in ["maven://identity", "maven://memory", "maven://decisions"] {
-      var times: [Duration] = []
-      for _ in 0..<2_000 {
-        let start = ContinuousClock.now
-        _ = try await offering.read(uri, context: CallContext())
-        times.append(ContinuousClock.now - start)
-      }
-      times.sort()
-      print("\(uri): p50 \(times[1_000]), p99 \(times[1_980]), max \(times[1_999])")
-      #expect(times[1_000] < .milliseconds(20))
-    }
-  }
-
   @Test("dated folders and rotated months are read like the rest")
   func layouts() async throws {
     let tree = try await OfferingTree.sample()
