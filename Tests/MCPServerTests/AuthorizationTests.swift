@@ -27,6 +27,18 @@ internal import Testing
     }
   }
 
+  @Test("71 behind a proxy the metadata names the address that clients know")
+  func publicURL() async throws {
+    let options = ["--token", "t", "--issuer", "https://login.example", "--public-url", "https://records.example"]
+    try await HTTPFixture.run(options) { (fixture) async throws in
+      let challenge = try await fixture.post(Self.initialize).header("WWW-Authenticate")
+      let path = "/.well-known/oauth-protected-resource/mcp"
+      #expect(challenge?.contains("resource_metadata=\"https://records.example\(path)\"") == true)
+      let reply = try await fixture.exchange("GET", path: path)
+      #expect(try reply.json["resource"]?.text == "https://records.example/mcp")
+    }
+  }
+
   @Test("71 without authorization servers there is no metadata to be found")
   func noMetadata() async throws {
     try await HTTPFixture.run(["--token", "t"]) { (fixture) async throws in

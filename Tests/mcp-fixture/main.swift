@@ -10,7 +10,7 @@ internal import UnixSignals
 //   --patience-of-exit MS     how long calls in flight may take at the end of the input
 // mcp-fixture --http PORT     serves HTTP on 127.0.0.1 at /mcp; port 0 takes a free one. Standard error says
 //                             `listening on 127.0.0.1:PORT` once it does.
-// Further options of HTTP, for tests: --host H, --token T, --read-token T, --issuer URL, --keep-alive MS,
+// Further options of HTTP, for tests: --host H, --token T, --read-token T, --issuer URL, --public-url URL, --keep-alive MS,
 // --read-time MS, --sessions N, --session-idle MS, --streams N, --requests N, --patience MS.
 // Standard output belongs to the protocol, so logs go to standard error, at the level of MCP_FIXTURE_LOG.
 var logger = Logger(label: "mcp-fixture") { StreamLogHandler.standardError(label: $0) }
@@ -45,6 +45,7 @@ while let option = options.popFirst() {
   case "--token": settings.tokens.append(BearerToken(token: value))
   case "--read-token": settings.tokens.append(BearerToken(token: value, scope: .read))
   case "--issuer": settings.authorizationServers.append(value)
+  case "--public-url": settings.publicURL = value
   case "--keep-alive": settings.keepAlive = .milliseconds(number())
   case "--read-time": settings.readTime = .milliseconds(number())
   case "--sessions": settings.maximumSessions = number()

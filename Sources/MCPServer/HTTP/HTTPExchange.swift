@@ -65,7 +65,7 @@ extension HTTPExchange {
     do {
       var state = LegacySession()
       let revision = try state.initialize(parameters)
-      let session = try routes.sessions.open(owner: token, revision: revision, session: state)
+      let session = try routes.sessions.open(owner: token, session: state)
       return HTTPAnswer.json(
         Outgoing.result(id, handler.initialization(revision)), headers: [.sessionID: session.id])
     } catch {

@@ -24,13 +24,11 @@ final class HTTPSession: Sendable {
   let id: String
   /// Who began the session; nobody else may use it.
   let owner: BearerToken?
-  let revision: Revision
   private let state: Mutex<State>
 
-  init(id: String, owner: BearerToken?, revision: Revision, session: LegacySession) {
+  init(id: String, owner: BearerToken?, session: LegacySession) {
     self.id = id
     self.owner = owner
-    self.revision = revision
     state = Mutex(State(session: session))
   }
 
@@ -154,14 +152,14 @@ final class SessionStore: Sendable {
   /// Opens a session with an id that cannot be guessed.
   ///
   /// - Throws: where there are too many and none is idle.
-  func open(owner: BearerToken?, revision: Revision, session: LegacySession) throws(RPCError) -> HTTPSession {
+  func open(owner: BearerToken?, session: LegacySession) throws(RPCError) -> HTTPSession {
     var generator = SystemRandomNumberGenerator()
     let words = [generator.next() as UInt64, generator.next() as UInt64]
     let id = words.map { word in
       let digits = String(word, radix: 16)
       return String(repeating: "0", count: 16 - digits.count) + digits
     }.joined()
-    let opened = HTTPSession(id: id, owner: owner, revision: revision, session: session)
+    let opened = HTTPSession(id: id, owner: owner, session: session)
     let removed = try sessions.withLock { sessions throws(RPCError) in
       let removed = makeRoom(&sessions)
       guard sessions.count < settings.maximumSessions else {

@@ -11,7 +11,7 @@ internal import Synchronization
 ///     let router = Router()
 ///     MCPRoutes(offering: offering, settings: settings, logger: logger).add(to: router)
 ///     let application = Application(
-///       router: router, server: settings.server(), configuration: settings.application())
+///       router: router, server: settings.server(), configuration: settings.application(logger: logger))
 ///
 /// - Call `settings.check()` before: it refuses an address that others reach without a token.
 /// - `settings.server()` has the limits on headers and time that the routes themselves cannot set.

@@ -12,6 +12,8 @@ final class LineWriter: Sendable {
     /// Whether the thread has the descriptor; everyone else then only adds to `waiting`.
     var isDraining = false
     var isBroken = false
+    /// Whether there is nothing left to serve, so that a reader that takes nothing is given up.
+    var isClosing = false
   }
 
   /// How much may wait before the client is asked for no more, and before notices are dropped.
@@ -55,9 +57,15 @@ final class LineWriter: Sendable {
     if mustDrain { Task { await drain.run(self) } }
   }
 
-  /// Waits until everything is written, the reader is gone, or it has taken nothing for two seconds.
+  /// From now on a reader that takes nothing for a second is given up.
+  func beginClosing() {
+    state.withLock { $0.isClosing = true }
+  }
+
+  /// Waits until everything is written or the reader is given up.
   func close() async {
-    await drain.run(self, patience: 2_000)
+    beginClosing()
+    await drain.run(self)
   }
 
   /// Writes as much as goes without waiting; returns how much.
@@ -94,8 +102,8 @@ final class LineWriter: Sendable {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    func run(_ writer: LineWriter, patience: Int32? = nil) {
-      while let batch = writer.nextBatch() { writer.writeWaiting(batch, patience: patience) }
+    func run(_ writer: LineWriter) {
+      while let batch = writer.nextBatch() { writer.writeWaiting(batch) }
     }
   }
 
@@ -113,12 +121,11 @@ final class LineWriter: Sendable {
     }
   }
 
-  private func writeWaiting(_ batch: [UInt8], patience: Int32?) {
+  private func writeWaiting(_ batch: [UInt8]) {
     var offset = 0
     while offset < batch.count {
-      if !isReady(within: patience ?? 1_000) {
-        // Without a bound a slow reader is waited for; the bound is set when there is nothing left to serve.
-        if patience != nil || isClosing { break }
+      if !isReady(within: 1_000) {
+        if state.withLock({ $0.isClosing }) { break }
         continue
       }
       let count = writeOnce(batch, from: offset)
@@ -127,13 +134,5 @@ final class LineWriter: Sendable {
       offset += count
     }
     if offset < batch.count { state.withLock { $0.isBroken = true } }
-  }
-
-  private let closing = Mutex(false)
-  private var isClosing: Bool { closing.withLock { $0 } }
-
-  /// From now on a reader that takes nothing is given up.
-  func beginClosing() {
-    closing.withLock { $0 = true }
   }
 }
