@@ -88,8 +88,8 @@ final class EventLog: Sendable {
     case stream
   }
 
-  /// Waits for the first message or the end, for at most `patience`.
-  func firstOutcome(within patience: Duration) async -> Outcome {
+  /// Waits for the first message or the end, or until the timer's time is over; without a timer, however long it takes.
+  func firstOutcome(within timer: PatienceTimer?) async -> Outcome {
     let (signal, kick) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     let isEarly = state.withLock { state -> Bool in
       if state.last > 0 || state.isFinished { return true }
@@ -97,12 +97,8 @@ final class EventLog: Sendable {
       return false
     }
     if !isEarly {
-      let timer = Task {
-        try? await Task.sleep(for: patience)
-        kick.yield()
-      }
+      timer?.add(kick)
       for await _ in signal { break }
-      timer.cancel()
     }
     return state.withLock { state in
       state.onFirst = nil

@@ -137,8 +137,8 @@ extension HTTPExchange {
     } catch {
       return HTTPAnswer.error(error.id, error.error, isModern: false)
     }
-    let patience = mayStream ? routes.settings.patience : .seconds(3_600)
-    switch accepted.json ? await log.firstOutcome(within: patience) : .stream {
+    let timer = mayStream ? routes.timer : nil
+    switch accepted.json ? await log.firstOutcome(within: timer) : .stream {
     case .answer(let answer):
       session.forget(number)
       return HTTPAnswer.reply(id, answer, isModern: false)
@@ -195,8 +195,8 @@ extension HTTPExchange {
       reporter.finish()
       log.finish(id, answer)
     }
-    let patience = mayStream ? routes.settings.patience : .seconds(3_600)
-    switch accepted.json ? await log.firstOutcome(within: patience) : .stream {
+    let timer = mayStream ? routes.timer : nil
+    switch accepted.json ? await log.firstOutcome(within: timer) : .stream {
     case .answer(let answer): return HTTPAnswer.reply(id, answer, isModern: true)
     case .nothing, .stream:
       let response = routes.stream(

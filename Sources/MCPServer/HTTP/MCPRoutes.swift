@@ -25,6 +25,7 @@ package final class MCPRoutes: Sendable {
   let settings: HTTPSettings
   let sessions: SessionStore
   let feed: ChangeFeed
+  let timer: PatienceTimer
   private let guardian: RequestGuard
   private let requests: Counter
   private let streams: Counter
@@ -34,6 +35,7 @@ package final class MCPRoutes: Sendable {
     self.settings = settings
     feed = ChangeFeed(offering)
     sessions = SessionStore(settings, feed)
+    timer = PatienceTimer(settings.patience)
     guardian = RequestGuard(settings, metadataPath: Self.metadataPath)
     requests = Counter(maximum: settings.maximumRequests)
     streams = Counter(maximum: settings.maximumStreams)
