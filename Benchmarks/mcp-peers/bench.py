@@ -3,8 +3,8 @@
     bash Tests/clients/setup.sh && apt-get install wrk
     .build/clients/current/bin/python Benchmarks/mcp-peers/bench.py [--rounds N] [--seconds S] [--build FOLDER] [--json]
 
-Ours is `mcp-fixture` on the product's server library, so that both answer the same requests with the same content; the
-product itself is measured where the peer has nothing of the kind. Over HTTP, `wrk` drives 16 connections from one thread.
+First `mcp-fixture`, on the product's server library, so that both answer the same requests with the same texts. Then the
+product, `moha-sync`, with a tree of records, which the peer reads too. Over HTTP, `wrk` drives 16 connections from one thread.
 On standard input, one request waits for the answer of the one before. The servers take turns round by round; the first
 round warms up and is not counted. A server is measured only after its answer was looked at.
 """
@@ -19,33 +19,58 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+PEER = Path(__file__).parent / "peer_server.py"
 sys.path.insert(0, str(TOP / "Tests" / "clients"))
 
 from programs import Command, HTTPServer, base_environment, check  # noqa: E402
 from wire import (  # noqa: E402
     INITIALIZED, Connection, Session, StdioServer, compact, initialize, modern_headers, post, request,
 )
+from workspace import Workspace  # noqa: E402
 
 CONNECTIONS = 16
 FIRST_ID = 1_000_000
 CALLS = 5_000
 STARTS = 10
-REQUESTS = {
-    "tools/list": ("tools/list", {}),
-    "tools/call": ("tools/call", {"name": "test_simple_text", "arguments": {}}),
-    "resources/read": ("resources/read", {"uri": "test://static-text"}),
-}
 
 
-def commands(build):
-    environment = base_environment()
-    return {
-        "ours": Command([str(build / "mcp-fixture")], environment),
-        "peer": Command([sys.executable, str(Path(__file__).parent / "peer_server.py")], environment),
-    }
+@dataclass
+class Contest:
+    """Ours and the peer's, each as a command for standard input and one for HTTP, with the option that takes its port."""
+
+    name: str
+    stdio: dict[str, Command]
+    http: dict[str, tuple[Command, str]]
+    #: What is asked; the second one also on standard input.
+    requests: dict[str, tuple[str, dict]]
+
+    def line(self):
+        return list(self.requests.values())[1]
+
+
+def library(build):
+    peer = Command([sys.executable, str(PEER)], base_environment())
+    ours = Command([str(build / "mcp-fixture")], base_environment())
+    return Contest("library", {"ours": ours, "peer": peer}, {"ours": (ours, "--http"), "peer": (peer, "--http")}, {
+        "tools/list": ("tools/list", {}),
+        "tools/call test_simple_text": ("tools/call", {"name": "test_simple_text", "arguments": {}}),
+        "resources/read test://static-text": ("resources/read", {"uri": "test://static-text"}),
+    })
+
+
+def product(build, workspace):
+    workspace.program = str(build / "moha-sync")
+    peer = Command([sys.executable, str(PEER), "--tree", str(workspace.tree)], base_environment())
+    return Contest("product", {"ours": workspace.command("mcp"), "peer": peer},
+                   {"ours": (workspace.command("serve"), "--port"), "peer": (peer, "--http")}, {
+        "tools/list": ("tools/list", {}),
+        "tools/call maven_get_stats": ("tools/call", {"name": "maven_get_stats", "arguments": {}}),
+        "resources/read maven://identity": ("resources/read", {"uri": "maven://identity"}),
+    })
 
 
 def wrk(port, message, headers, seconds):
@@ -78,28 +103,28 @@ def lua(data):
     return '"' + "".join(f"\\{byte:03d}" for byte in data) + '"'
 
 
-def measure_http(server, name, era, seconds):
-    method, params = REQUESTS[name]
+def measure_http(server, asked, era, seconds):
+    method, params = asked
     message = request(method, params, 1, era == "newest")
     with Connection(server.port) as connection:
         headers = modern_headers(message) if era == "newest" else Session(connection).headers
         response = connection.post(compact(message), headers)
-        check(response.status == 200 and "result" in response.messages[-1], f"{name}: {response.status} {response.body[:300]}")
+        check(response.status == 200 and "result" in response.messages[-1], f"{method}: {response.status} {response.body[:300]}")
         return wrk(server.port, message, headers, seconds)
 
 
-def measure_stdio(command):
+def measure_stdio(command, asked):
     """The round trips of one request after the other, in milliseconds, and the resident memory after them."""
     with StdioServer(command) as server:
         server.call(initialize())
         server.send(INITIALIZED)
-        reply, _ = server.call(request(*REQUESTS["tools/call"], id=1))
+        reply, _ = server.call(request(*asked, id=1))
         check("result" in reply, f"{reply}")
         os.set_blocking(server.input, True)
         os.set_blocking(server.output, True)
         times = []
         for id in range(2, CALLS + 2):
-            line = compact(request(*REQUESTS["tools/call"], id=id)) + b"\n"
+            line = compact(request(*asked, id=id)) + b"\n"
             begin = time.perf_counter()
             os.write(server.input, line)
             answer = os.read(server.output, 65536)
@@ -119,42 +144,52 @@ def measure_start(command):
         return (time.perf_counter() - begin) * 1000
 
 
+def play(contest, rounds, seconds):
+    """All measurements of a contest: for each row, those of ours and of the peer's, round by round."""
+    results = {}
+
+    def keep(row, who, value, counted):
+        if counted:
+            results.setdefault(f"{contest.name}: {row}", {}).setdefault(who, []).append(value)
+
+    with ExitStack() as stack:
+        running = {who: stack.enter_context(HTTPServer(*command)) for who, command in contest.http.items()}
+        for number in range(rounds + 1):
+            for era in ("newest", "handshake"):
+                for name, asked in contest.requests.items():
+                    for who, server in running.items():
+                        measured = measure_http(server, asked, era, seconds if number else 1)
+                        keep(f"HTTP {name}, {era}: requests/s", who, measured["rate"], number)
+                        keep(f"HTTP {name}, {era}: p50 ms", who, measured["p50"], number)
+                        keep(f"HTTP {name}, {era}: p99 ms", who, measured["p99"], number)
+        for who, server in running.items():
+            keep("HTTP, resident after the load: MiB", who, server.memory()[0] / 2**20, True)
+    name = list(contest.requests)[1]
+    for number in range(rounds + 1):
+        for who, command in contest.stdio.items():
+            measured = measure_stdio(command, contest.line())
+            keep(f"stdio {name}: p50 ms", who, measured["p50"], number)
+            keep(f"stdio {name}: p99 ms", who, measured["p99"], number)
+            keep("stdio, resident after the calls: MiB", who, measured["memory"] / 2**20, number)
+    for number in range(STARTS + 1):
+        for who, command in contest.stdio.items():
+            keep("start to first answer: ms", who, measure_start(command), number)
+    return results
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=4)
     options.add_argument("--build", type=Path, default=TOP / ".build" / "release")
+    options.add_argument("--contest", action="append", choices=["library", "product"])
     options.add_argument("--json", action="store_true")
     arguments = options.parse_args()
-    servers = commands(arguments.build)
-    results = {}
-
-    def keep(row, who, value, counted):
-        if counted:
-            results.setdefault(row, {}).setdefault(who, []).append(value)
-
-    with ExitStack() as stack:
-        running = {who: stack.enter_context(HTTPServer(command, "--http")) for who, command in servers.items()}
-        for number in range(arguments.rounds + 1):
-            for era in ("newest", "handshake"):
-                for name in REQUESTS:
-                    for who, server in running.items():
-                        seconds = arguments.seconds if number else 1
-                        measured = measure_http(server, name, era, seconds)
-                        keep(f"HTTP {name}, {era}: requests/s", who, measured["rate"], number)
-                        keep(f"HTTP {name}, {era}: p50 ms", who, measured["p50"], number)
-                        keep(f"HTTP {name}, {era}: p99 ms", who, measured["p99"], number)
-        for who, server in running.items():
-            keep("HTTP: resident MiB after the load", who, server.memory()[0] / 2**20, True)
-    for number in range(arguments.rounds + 1):
-        for who, command in servers.items():
-            measured = measure_stdio(command)
-            keep("stdio tools/call: p50 ms", who, measured["p50"], number)
-            keep("stdio tools/call: p99 ms", who, measured["p99"], number)
-            keep("stdio: resident MiB after the calls", who, measured["memory"] / 2**20, number)
-    for number in range(STARTS + 1):
-        for who, command in servers.items():
-            keep("start to first answer: ms", who, measure_start(command), number)
+    results, build = {}, arguments.build.resolve()
+    for name in arguments.contest or ["library", "product"]:
+        with Workspace(database=False) as workspace:
+            contest = library(build) if name == "library" else product(build, workspace)
+            results |= play(contest, arguments.rounds, arguments.seconds)
     if arguments.json:
         json.dump(results, sys.stdout, indent=1)
         return print()

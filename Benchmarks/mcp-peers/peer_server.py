@@ -1,11 +1,16 @@
 """The peer: the Python SDK's own server with the content of `mcp-fixture`, on standard input or over HTTP.
 
-    peer_server.py [--http PORT]
+    peer_server.py [--tree FOLDER] [--http PORT]
 
+With the folder of an agent's records it also offers what the product reads most: the identity, and the tool that counts.
 Answers are JSON over HTTP, and no state is kept between requests, which is how the SDK is fastest.
 """
 
+import json
 import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
 import anyio
 import uvicorn
@@ -74,12 +79,34 @@ def test_prompt_with_arguments(arg1: str, arg2: str) -> list[UserMessage]:
     return [UserMessage(f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'")]
 
 
+def offer_records(tree):
+    @server.resource("maven://identity", mime_type="application/json")
+    def identity() -> str:
+        """Who the agent is"""
+        return (tree / "identity.json").read_text()
+
+    @server.tool(annotations=QUIET)
+    def maven_get_stats() -> dict[str, Any]:
+        """Counts of the records"""
+        value = json.loads((tree / "identity.json").read_text())
+        return {"success": True, "message": "Statistics", "error": None, "data": {
+            "timestamp": datetime.now(timezone.utc).isoformat(),
+            "identity": {"total_decisions": value["total_decisions"], "rebirth_count": value["rebirth_count"]},
+            "decisions": {"count": len(list((tree / "decisions").glob("*.md")))},
+            "milestones": {"count": len(list((tree / "milestones").glob("*.md")))}}}
+
+
+def option(name):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else None
+
+
 def main():
-    if "--http" not in sys.argv:
+    if tree := option("--tree"):
+        offer_records(Path(tree))
+    if not (port := option("--http")):
         return server.run("stdio")
-    port = int(sys.argv[sys.argv.index("--http") + 1])
     app = server.streamable_http_app(json_response=True, stateless_http=True)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False)
 
 
 if __name__ == "__main__":
