@@ -98,7 +98,7 @@ internal import Testing
       import os; os.rename('\(folder)/port.new', '\(folder)/port')
       server.serve_forever()
       """
-    let program = try RunningProgram("python3", ["-c", script], timeout: .seconds(120))
+    let program = try RunningProgram("python3", ["-c", script], timeout: .seconds(900))
     let deadline = ContinuousClock.now + .seconds(30)
     while try ChildProcess.run("test", ["-e", "\(folder)/port"]).status != 0 {
       try #require(ContinuousClock.now < deadline && !program.hasEnded)
@@ -143,7 +143,7 @@ internal import Testing
     let start = clock.now
     let hung = try await tree.expect(0, "tick", "--json", "--ping", "http://127.0.0.1:\(port)/x").json()
     #expect(hung["ping"]?.text == "failed" && hung["ok"] == .bool(true))
-    #expect(clock.now - start < .seconds(25))
+    #expect(clock.now - start < .seconds(55))
     program.signal(SIGTERM)
     _ = try await program.output()
     for url in ["ftp://h/x", "http://", "https://a b", "file:///etc/passwd"] {
