@@ -18,7 +18,7 @@ extra_suites=(
   "python3 Tests/faults/postgres_faults.py --seconds 24"
   "python3 Tests/faults/concurrency.py"
   "python3 Tests/faults/planted_secrets.py"
-  "python3 Tests/faults/large.py --kills 2"
+  "python3 Tests/faults/large.py --kills 1"
   "bash Tests/clients/run.sh calibration"
   "bash Tests/clients/run.sh story"
   "bash Tests/clients/run.sh schema"
