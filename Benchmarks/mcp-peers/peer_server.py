@@ -8,6 +8,7 @@ Answers are JSON over HTTP, and no state is kept between requests, which is how 
 
 import json
 import sys
+from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,18 @@ def test_prompt_with_arguments(arg1: str, arg2: str) -> list[UserMessage]:
     return [UserMessage(f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'")]
 
 
+def counts(folder, field):
+    """How many files there are, and how many of each kind, as their headers say: the product reads them too."""
+    kinds = Counter()
+    files = sorted(folder.glob("*.md"))
+    for file in files:
+        for line in file.read_text().splitlines():
+            if line.startswith(field):
+                kinds[line.removeprefix(field).strip()] += 1
+                break
+    return {"total_files": len(files), "kinds": dict(kinds)}
+
+
 def offer_records(tree):
     @server.resource("maven://identity", mime_type="application/json")
     def identity() -> str:
@@ -92,8 +105,8 @@ def offer_records(tree):
         return {"success": True, "message": "Statistics", "error": None, "data": {
             "timestamp": datetime.now(timezone.utc).isoformat(),
             "identity": {"total_decisions": value["total_decisions"], "rebirth_count": value["rebirth_count"]},
-            "decisions": {"count": len(list((tree / "decisions").glob("*.md")))},
-            "milestones": {"count": len(list((tree / "milestones").glob("*.md")))}}}
+            "decisions": counts(tree / "decisions", "**Type:**"),
+            "milestones": counts(tree / "milestones", "**Category:**")}}
 
 
 def option(name):
