@@ -286,6 +286,13 @@ internal import Testing
     let identity = try tree.git.git("show", "HEAD:.moha/maven/identity.json")
     #expect(identity.contains("\"rebirth_count\": 3") && identity.contains("2026-03-02T00:00:03"))
 
+    // Recovered once more, since no commit took the entry, and with another rebirth in between: it counts no more.
+    #expect(try await writer(tree).write(request(.event, ["event_type": "rebirth", "content": "b"])).rebirthCount == 4)
+    try tree.git.write(
+      ".git/moha-sync/journal/1", head + ",\"offset\":\(log.utf8.count),\"rebirths\":3}\n" + entry)
+    _ = try await writer(tree).write(request(.event, ["event_type": "note", "content": "later"]))
+    #expect(try tree.git.git("show", "HEAD:.moha/maven/identity.json").contains("\"rebirth_count\": 4"))
+
     // Killed between an identity update and the index of its key: sent again, it is not made again.
     let bytes = try ChildProcess.runChecked("cat", [tree.git.absolute(".moha/maven/identity.json")]).stdoutText
     try tree.git.write(
@@ -293,7 +300,7 @@ internal import Testing
       #"{"path":".moha/maven/identity.json","pid":999999,"start":"gone","action":"replace","key":"k"}"# + "\n" + bytes)
     let update: JSONValue = ["updates": ["rebirth": true], "idempotency_key": "k"]
     let repeated = try await writer(tree).write(request(.identity, update))
-    #expect(repeated.isRepeated && repeated.rebirthCount == 3)
+    #expect(repeated.isRepeated && repeated.rebirthCount == 4)
     #expect(try tree.git.git("status", "--porcelain") == "")
   }
 

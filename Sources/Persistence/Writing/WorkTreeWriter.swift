@@ -128,10 +128,14 @@ struct WorkTreeWriter {
     let head = Array("# \(agent.displayName) Session Log\n## Append-only event history\n\n---\n".utf8)
     let size = try file.size()
     let offset = size ?? head.count
-    let entry = try journal.add(.append(offset: offset), path: path, content: bytes)
+    var rebirth: JSONDocument?
+    if event.type == "REBIRTH" {
+      rebirth = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
+    }
+    let rebirths = rebirth?.value["rebirth_count"]?.integer
+    let entry = try journal.add(.append(offset: offset), path: path, content: bytes, rebirths: rebirths)
     var entries = [entry]
     let record = Record.event(event)
-    var rebirths: Int?
     do {
       if size == nil { try file.create(with: head) }
       try file.append(bytes, at: offset)
@@ -139,11 +143,7 @@ struct WorkTreeWriter {
         try keys.record(
           key, kind: request.kind, use: .init(path: path, recordKey: record.contentHash.recordKey))
       }
-      if event.type == "REBIRTH" {
-        let document = try merge(.emptyObject, isRebirth: true, into: identity.document, at: event.time)
-        entries.append(try replaceIdentity(identity, with: document))
-        rebirths = document.value["rebirth_count"]?.integer
-      }
+      if let rebirth { entries.append(try replaceIdentity(identity, with: rebirth)) }
     } catch {
       journal.abandon(entry)
       throw error
@@ -355,11 +355,13 @@ struct WorkTreeWriter {
   }
 
   /// Counts the rebirth of a log entry whose writer was killed before it could.
+  ///
+  /// The entry is recovered again until a commit holds it, with other rebirths in between: the count tells, not the time.
   private func countRebirth(of entry: WriteJournal.Entry) async throws {
     let events = SessionLog.parse(entry.content, path: RecordPath(entry.path.bytes)).entries.map(\.event)
-    guard let event = events.first(where: { $0.type == "REBIRTH" }), let time = event.time else { return }
+    guard let rebirths = entry.rebirths, let time = events.first?.time else { return }
     let identity = try await identityFile()
-    guard identity.document.value["last_rebirth"]?.text != time.description else { return }
+    guard (identity.document.value["rebirth_count"]?.integer ?? 0) < rebirths else { return }
     _ = try replaceIdentity(
       identity, with: try merge(.emptyObject, isRebirth: true, into: identity.document, at: time))
   }

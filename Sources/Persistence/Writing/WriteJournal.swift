@@ -46,6 +46,8 @@ struct WriteJournal {
     let path: GitPath
     let content: [UInt8]
     let key: String?
+    /// What `rebirth_count` becomes with this event: however often the entry is recovered, it counts once.
+    let rebirths: Int?
     /// The process that wrote it, with its start time: a process id alone is used again.
     let owner: ProcessIdentity
 
@@ -73,9 +75,12 @@ struct WriteJournal {
   ///   - content: what recovery compares the file with. An entry without is not made durable: it says only what to
   ///     commit, and after a power cut every difference to HEAD is found by looking.
   ///   - key: the idempotency key of a write that leaves no record with its key in it.
-  func add(_ action: Entry.Action, path: GitPath, content: [UInt8], key: String? = nil) throws -> Entry {
+  func add(
+    _ action: Entry.Action, path: GitPath, content: [UInt8], key: String? = nil, rebirths: Int? = nil
+  ) throws -> Entry {
     let name = "\(ProcessIdentity.current.pid)-\(UInt64.random(in: .min ... .max))"
-    let entry = Entry(name: name, action: action, path: path, content: content, key: key, owner: .current)
+    let entry = Entry(
+      name: name, action: action, path: path, content: content, key: key, rebirths: rebirths, owner: .current)
     var members: [JSONValue.Member] = [
       .init("path", .string(RecordPath(path.bytes).text)), .init("pid", .integer(Int(entry.owner.pid))),
       .init("start", .string(entry.owner.startTime)),
@@ -88,6 +93,7 @@ struct WriteJournal {
     case .rotate(let rotation): members += [.init("action", "rotate"), .init("rotation", rotation.json)]
     }
     if let key { members.append(.init("key", .string(key))) }
+    if let rebirths { members.append(.init("rebirths", .integer(rebirths))) }
     let head = JSONValue.object(members).serialized()
     try PrivateFile.put(
       head + [UInt8(ascii: "\n")] + content, at: "\(folder)/\(name)", through: "\(folder)/\(name).tmp",
@@ -148,7 +154,7 @@ struct WriteJournal {
       entries.append(
         Entry(
           name: name, action: action, path: GitPath(recordPath.bytes), content: Array(bytes[(newline + 1)...]),
-          key: head["key"]?.text,
+          key: head["key"]?.text, rebirths: head["rebirths"]?.integer,
           owner: name.hasPrefix(WriteJournal.abandonedPrefix)
             ? .nobody : ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)))
     }
