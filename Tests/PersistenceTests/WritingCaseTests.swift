@@ -93,7 +93,7 @@ internal import Testing
     #expect(commits > 0)
     #expect(try tree.git.git("log", "--format=%s").split(separator: "\n").count { $0.hasPrefix("p") } == commits)
     #expect(try tree.git.git("show", "HEAD:.moha/maven/identity.json").contains("\"total_decisions\": 18"))
-    #expect(try tree.git.git("fsck", "--full", "--strict") == "")
+    #expect(try tree.git.git("fsck", "--full", "--strict", "--no-dangling") == "")
   }
 
   @Test(arguments: ["index.lock", "HEAD.lock", "refs/heads/main.lock"])

@@ -67,7 +67,7 @@ internal import Testing
     #expect(try tree.git.git("rev-parse", "HEAD") == written.commit?.description)
     #expect(try tree.git.git("log", "-1", "--format=%s") == "maven: 1 decision")
     #expect(try tree.git.git("status", "--porcelain") == "")
-    #expect(try tree.git.git("fsck", "--full", "--strict") == "")
+    #expect(try tree.git.git("fsck", "--full", "--strict", "--no-dangling") == "")
     try await tree.run("sync")
     #expect(try await tree.verification().survey.repairable == 0)
   }
@@ -146,7 +146,7 @@ internal import Testing
     #expect(files.count { $0.contains("/decision_") } == 6 + 29)
     #expect(try tree.git.git("show", "HEAD:.moha/maven/identity.json").contains("\"total_decisions\": 35"))
     #expect(try tree.git.git("status", "--porcelain") == "")
-    #expect(try tree.git.git("fsck", "--full", "--strict") == "")
+    #expect(try tree.git.git("fsck", "--full", "--strict", "--no-dangling") == "")
   }
 
   @Test func aPersonsStagedAndDirtyWorkStaysAsItIs() async throws {
