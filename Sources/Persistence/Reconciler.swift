@@ -58,8 +58,8 @@ package struct Reconciler: Sendable {
     package let elapsed: Duration
   }
 
-  /// How often a plan is made anew because a write came between.
-  private static let attempts = 4
+  /// How often a plan is made anew because a write came between. A crowd of writers wins many times in a row.
+  private static let attempts = 12
   /// How often a proof is made anew because rows of records written meanwhile may be on their way.
   private static let lateRowAttempts = 3
 

@@ -99,7 +99,7 @@ package struct Surveyor {
     return now.commit?.id != survey.source.commit?.id || now.tree != survey.source.tree
   }
 
-  private static let attempts = 4
+  private static let attempts = 12
 
   private func surveyOnce(
     _ selection: RecordSource.Selection, connection: Connection?, restoringDeletedFiles: Bool,
