@@ -72,21 +72,37 @@ struct RequestGuard: Sendable {
 
   /// The token that a request carries; nil where none is needed.
   ///
+  /// - Parameter allowsBasic: whether the token may also be the password of basic authentication, for browsers.
   /// - Throws: 401 where it is missing, wrong or in a place where logs would keep it.
-  func authenticate(_ head: HTTPRequest) throws(Refusal) -> BearerToken? {
+  func authenticate(_ head: HTTPRequest, allowsBasic: Bool = false) throws(Refusal) -> BearerToken? {
     guard !settings.tokens.isEmpty else { return nil }
     guard !Self.queryHoldsToken(head.path ?? "") else {
-      throw unauthorized(head, "a token belongs into the header Authorization, never into the address")
+      throw unauthorized(head, "a token belongs into the header Authorization, never into the address", allowsBasic)
     }
     let values = head.headerFields[values: .authorization]
     guard values.count == 1, let value = values.first else {
-      throw unauthorized(head, "one header `Authorization: Bearer` is needed", error: nil)
+      throw unauthorized(head, "one header `Authorization: Bearer` is needed", allowsBasic, error: nil)
     }
     let parts = value.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, parts[0].lowercased() == "bearer",
-      let token = BearerToken.match(parts[1].trimmingSpace, in: settings.tokens)
-    else { throw unauthorized(head, "the token is not valid") }
+    var presented: String?
+    if parts.count == 2 {
+      switch parts[0].lowercased() {
+      case "bearer": presented = parts[1].trimmingSpace
+      case "basic" where allowsBasic: presented = Self.password(basic: parts[1].trimmingSpace)
+      default: break
+      }
+    }
+    guard let presented, let token = BearerToken.match(presented, in: settings.tokens) else {
+      throw unauthorized(head, "the token is not valid", allowsBasic)
+    }
     return token
+  }
+
+  /// The password of basic authentication (RFC 7617), whatever the user's name.
+  private static func password(basic credentials: String) -> String? {
+    guard let bytes = Base64.decode(credentials), let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+    else { return nil }
+    return String(decoding: bytes[(colon + 1)...], as: UTF8.self)
   }
 
   private static func queryHoldsToken(_ path: String) -> Bool {
@@ -102,15 +118,20 @@ struct RequestGuard: Sendable {
     settings.publicURL ?? "http://\(head.authority ?? settings.host)"
   }
 
-  private func unauthorized(_ head: HTTPRequest, _ reason: String, error: String? = "invalid_token") -> Refusal {
+  private func unauthorized(
+    _ head: HTTPRequest, _ reason: String, _ allowsBasic: Bool, error: String? = "invalid_token"
+  ) -> Refusal {
     var challenge = ["realm=\"moha-sync\""]
     if let error { challenge.append("error=\"\(error)\"") }
     if !settings.authorizationServers.isEmpty {
       challenge.append("resource_metadata=\"\(base(head))\(metadataPath)\"")
     }
-    return Refusal(
-      status: .unauthorized, reason: reason,
-      headers: [.wwwAuthenticate: "Bearer \(challenge.joined(separator: ", "))"])
+    var headers: HTTPFields = [.wwwAuthenticate: "Bearer \(challenge.joined(separator: ", "))"]
+    // Asked so, a browser shows its own form for a name and a password.
+    if allowsBasic {
+      headers.append(HTTPField(name: .wwwAuthenticate, value: "Basic realm=\"moha-sync\", charset=\"UTF-8\""))
+    }
+    return Refusal(status: .unauthorized, reason: reason, headers: headers)
   }
 
   /// The refusal of a call that needs more than the token allows.
@@ -144,4 +165,6 @@ extension HTTPField.Name {
   static let mcpName = named("Mcp-Name")
   static let lastEventID = named("Last-Event-ID")
   static let accelBuffering = named("X-Accel-Buffering")
+  static let contentTypeOptions = named("X-Content-Type-Options")
+  static let referrerPolicy = named("Referrer-Policy")
 }

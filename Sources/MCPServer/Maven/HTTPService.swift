@@ -4,21 +4,24 @@ internal import NIOCore
 internal import Persistence
 internal import ServiceLifecycle
 
-/// An offering over HTTP: `/mcp`, and `/healthz` and `/readyz` for who watches the process.
+/// An offering over HTTP: `/mcp`, and the pages beside it.
 package struct HTTPService: Service {
   private let offering: MavenOffering
+  private let pages: [HTTPPage]
   private let settings: HTTPSettings
   private let logger: Logger
   private let onListening: @Sendable (_ port: Int) -> Void
 
+  /// - Parameter pages: what is served beside `/mcp`; their paths differ from it and from each other.
   /// - Parameter onListening: called once with the port, which is a free one where the settings say 0.
   /// - Throws: `HTTPSettings.Refusal` where others could reach the server without a token.
   package init(
-    offering: MavenOffering, settings: HTTPSettings, logger: Logger,
+    offering: MavenOffering, pages: [HTTPPage], settings: HTTPSettings, logger: Logger,
     onListening: @escaping @Sendable (_ port: Int) -> Void
   ) throws {
     try settings.check()
     self.offering = offering
+    self.pages = pages
     self.settings = settings
     self.logger = logger
     self.onListening = onListening
@@ -27,13 +30,7 @@ package struct HTTPService: Service {
   /// Serves until the group shuts down; requests in hand are answered.
   package func run() async throws {
     let router = Router()
-    let records = offering.records
-    router.get("healthz") { _, _ in "ok\n" }
-    router.get("readyz") { _, _ in
-      let isReady = await records.standing() != nil
-      return EditedResponse(
-        status: isReady ? .ok : .serviceUnavailable, response: isReady ? "ready\n" : "the repository has no commit\n")
-    }
+    PageRoutes(pages, settings: settings).add(to: router)
     MCPRoutes(offering: offering, settings: settings, logger: logger).add(to: router)
     let onListening = onListening
     let application = Application(

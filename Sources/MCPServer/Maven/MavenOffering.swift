@@ -15,7 +15,7 @@ package final class MavenOffering: Offering {
     package init() {}
   }
 
-  let records: AgentRecords
+  package let records: AgentRecords
   let address: MavenAddress
   private let offered: [MavenTool]
   package let server: ServerIdentity

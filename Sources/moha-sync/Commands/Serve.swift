@@ -36,7 +36,9 @@ struct Serve: ServingCommand {
     let service: HTTPService
     do {
       let (host, isQuiet) = (host, options.quiet)
-      service = try HTTPService(offering: offering, settings: settings, logger: logger) { port in
+      service = try HTTPService(
+        offering: offering, pages: Serve.pages(offering.records), settings: settings, logger: logger
+      ) { port in
         if !isQuiet { Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n") }
       }
     } catch let refusal as HTTPSettings.Refusal {
@@ -44,6 +46,17 @@ struct Serve: ServingCommand {
         code: "address-unsafe", message: refusal.description, hint: "name a file with --token-file", status: .refused)
     }
     try await MCP.serve(service, logger: logger)
+  }
+
+  /// Everything that is served beside `/mcp`.
+  private static func pages(_ records: AgentRecords) -> [HTTPPage] {
+    [
+      HTTPPage("/healthz", access: .open) { _ in .text("ok\n") },
+      HTTPPage("/readyz", access: .open) { _ in
+        let isReady = await records.standing() != nil
+        return .text(isReady ? "ready\n" : "the repository has no commit\n", status: isReady ? 200 : 503)
+      },
+    ]
   }
 
   private func chosenPort(_ environment: [String: String]) throws -> Int {
