@@ -15,6 +15,21 @@ let settings: [SwiftSetting] = [
 /// The targets that touch C handles, threads or raw memory mark each unsafe expression.
 let strictSettings = settings + [.strictMemorySafety()]
 
+/// How the released program is linked: with the Swift libraries in it, and without what only other programs would need.
+///
+/// Measured on `moha-sync mcp` after its first answers: resident 40.7 MB with the shared libraries of the toolchain,
+/// 39.9 MB with the static ones, 31.1 MB so, and the first answer after 24 ms rather than 31. The tables of dynamic symbols
+/// and of relocations, which the loader reads in full, are most of the difference; RELR needs glibc 2.36, as in Debian 12.
+/// `Foundation` is there for the sake of Yams; its static library names the libraries it needs only to programs that
+/// are compiled for it, so they are named here.
+let releaseLinking: [LinkerSetting] = [
+  .unsafeFlags(
+    ["-use-ld=lld", "-static-stdlib", "-lCoreFoundation", "-l_FoundationICU", "-l_FoundationCShims"]
+      + ["-l_FoundationCollections"]
+      + ["-z", "pack-relative-relocs", "--gc-sections", "--no-export-dynamic"].flatMap { ["-Xlinker", $0] },
+    .when(configuration: .release))
+]
+
 let package = Package(
   name: "moha-sync",
   products: [
@@ -98,7 +113,8 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
-      swiftSettings: settings),
+      swiftSettings: settings,
+      linkerSettings: releaseLinking),
 
     .executableTarget(
       name: "moha-generate",
