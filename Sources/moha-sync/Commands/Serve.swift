@@ -39,6 +39,7 @@ struct Serve: ServingCommand {
       service = try HTTPService(
         offering: offering, pages: Serve.pages(offering.records), settings: settings, logger: logger
       ) { port in
+        ProgramCode.release()
         if !isQuiet { Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n") }
       }
     } catch let refusal as HTTPSettings.Refusal {
