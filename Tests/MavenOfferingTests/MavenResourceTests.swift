@@ -231,6 +231,55 @@ internal import Testing
     }
   }
 
+  @Test("statistics are kept between calls and never stale, whatever becomes of files and folders")
+  func freshStatistics() async throws {
+    let tree = try await OfferingTree()
+    try tree.git.write("README", "x")
+    try tree.git.commit("nothing")
+    func statistics() async throws -> (files: Int?, types: JSONValue?, counter: Int?) {
+      let data = try await tree.call("maven_get_stats").data
+      return (
+        data["decisions"]?["total_files"]?.integer, data["decisions"]?["decision_types"],
+        data["identity"]?["total_decisions"]?.integer
+      )
+    }
+    func path(_ path: String) -> String { tree.git.absolute(".moha/maven/\(path)") }
+    #expect(try await statistics() == (0, [:], 0))
+    // The whole tree appears.
+    try tree.writeDecision(1)
+    #expect(try await statistics() == (1, ["buy": 1], 0))
+    for round in 0..<30 {
+      // Another type of the same length, written in place.
+      let name = path("decisions/\(OfferingTree.decisionName(1))")
+      let type = round % 2 == 0 ? "bet" : "buy"
+      try ChildProcess.runChecked(
+        "sh", ["-c", #"text=$(sed "s/Type:.. .*/Type:** $1/" "$0"); printf '%s\n' "$text" >"$0""#, name, type])
+      #expect(try await statistics().types == .object([.init(JSONString(type), 1)]))
+      try tree.write(
+        "identity.json", "{\"statistics\": {\"total_decisions\": \(round)}, \"total_decisions\": \(round)}")
+      #expect(try await statistics().counter == round)
+    }
+    // A dated folder is made, filled, moved and removed.
+    try ChildProcess.runChecked("mkdir", ["-p", path("decisions/2026/03")])
+    try ChildProcess.runChecked(
+      "cp", [path("decisions/\(OfferingTree.decisionName(1))"), path("decisions/2026/03/decision_20260301_000000.md")])
+    #expect(try await statistics().files == 2)
+    try ChildProcess.runChecked("mv", [path("decisions/2026"), path("decisions/2027")])
+    #expect(try await statistics().files == 2)
+    try ChildProcess.runChecked("mv", [path("decisions/2027"), tree.git.absolute("elsewhere")])
+    #expect(try await statistics().files == 1)
+    try ChildProcess.runChecked("mv", [tree.git.absolute("elsewhere"), path("decisions/2028")])
+    #expect(try await statistics().files == 2)
+    try ChildProcess.runChecked("rm", [path("decisions/2028/03/decision_20260301_000000.md")])
+    #expect(try await statistics().files == 1)
+    // And the whole tree goes, and another one comes.
+    try ChildProcess.runChecked("mv", [tree.git.absolute(".moha"), tree.git.absolute("away")])
+    #expect(try await statistics().files == 0)
+    try tree.writeDecision(7)
+    try tree.writeDecision(8)
+    #expect(try await statistics() == (2, ["buy": 2], 0))
+  }
+
   @Test("dated folders and rotated months are read like the rest")
   func layouts() async throws {
     let tree = try await OfferingTree.sample()

@@ -18,8 +18,9 @@ package struct HTTPPage: Sendable {
   let respond: @Sendable (PageRequest) async -> PageAnswer
 
   /// - Parameter respond: called on no particular thread, many times at once; must come to an end by itself.
-  package init(_ path: String, access: Access = .guarded, respond: @escaping @Sendable (PageRequest) async -> PageAnswer)
-  {
+  package init(
+    _ path: String, access: Access = .guarded, respond: @escaping @Sendable (PageRequest) async -> PageAnswer
+  ) {
     (self.path, self.access, self.respond) = (path, access, respond)
   }
 }

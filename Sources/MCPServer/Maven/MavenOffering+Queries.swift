@@ -14,7 +14,7 @@ extension MavenOffering {
 
   // MARK: Statistics
 
-  /// Counts a whole kind; files are read a few at a time, so that other requests get their turn.
+  /// Counts whole kinds, and keeps the counts until a file changes.
   func statistics(_ arguments: JSONValue) async throws -> JSONValue {
     var reader = ToolArguments(arguments, of: .getStats)
     let wantsDecisions = reader.bool("include_decisions", default: true)
@@ -22,9 +22,16 @@ extension MavenOffering {
     let wantsIdentity = reader.bool("include_identity", default: true)
     try reader.finish()
     var data: [JSONValue.Member] = [.init("timestamp", .string(Instant.now().description))]
-    if wantsIdentity { data.append(.init("identity", await identityStatistics())) }
-    if wantsDecisions { data.append(.init("decisions", try await fileStatistics(.decision, "decision_types"))) }
-    if wantsMilestones { data.append(.init("milestones", try await fileStatistics(.milestone, "categories"))) }
+    let mark = await records.files.changeMark()
+    func part(_ name: JSONString, _ count: () async throws -> JSONValue) async throws {
+      if let mark, let known = counts.value(of: name, at: mark) { return data.append(.init(name, known)) }
+      let value = try await count()
+      if let mark { counts.keep(value, of: name, at: mark) }
+      data.append(.init(name, value))
+    }
+    if wantsIdentity { try await part("identity") { await identityStatistics() } }
+    if wantsDecisions { try await part("decisions") { try await fileStatistics(.decision, "decision_types") } }
+    if wantsMilestones { try await part("milestones") { try await fileStatistics(.milestone, "categories") } }
     return MavenOffering.success("Statistics of \(records.agent)", .object(data))
   }
 
@@ -45,6 +52,7 @@ extension MavenOffering {
     return .object(members)
   }
 
+  /// Files are read a few at a time, so that other requests get their turn.
   private func fileStatistics(_ kind: RecordKind, _ categories: JSONString) async throws -> JSONValue {
     let listing = await records.files.listing(of: kind)
     var counts: [String: Int] = [:]
@@ -209,5 +217,19 @@ extension JSONValue {
     case .object(let members): .object(members.map { .init($0.key, $0.value.visible) })
     case .null, .bool, .number: self
     }
+  }
+}
+
+/// What was counted of the files, valid at one mark of theirs.
+final class KeptCounts: Sendable {
+  private let values = Mutex<[JSONString: (mark: Int, value: JSONValue)]>([:])
+
+  func value(of name: JSONString, at mark: Int) -> JSONValue? {
+    guard let known = values.withLock({ $0[name] }), known.mark == mark else { return nil }
+    return known.value
+  }
+
+  func keep(_ value: JSONValue, of name: JSONString, at mark: Int) {
+    values.withLock { $0[name] = (mark, value) }
   }
 }

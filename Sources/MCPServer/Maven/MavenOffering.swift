@@ -21,6 +21,7 @@ package final class MavenOffering: Offering {
   package let server: ServerIdentity
   package let tools: [Tool]
   let cache = ResourceCache()
+  let counts = KeptCounts()
   let log: MemoryLog
 
   /// - Parameter version: the program's.

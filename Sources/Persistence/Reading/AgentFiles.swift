@@ -14,6 +14,8 @@ package actor AgentFiles {
   /// What was read, valid while the stamps in it hold.
   var listings: [RecordKind: RecordListing] = [:]
   var headers: [RecordPath: (stamp: FileStamp, header: RecordHeader)] = [:]
+  private var watch: WatchedFolders?
+  private var mark = 0
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -21,6 +23,21 @@ package actor AgentFiles {
     self.agent = agent
     self.workTree = workTree
     thread = DedicatedThread(name: "agent-files")
+  }
+
+  deinit {
+    if let watch { close(watch.descriptor) }
+  }
+
+  /// A number that stays the same as long as no file and no folder of the agent changes; nil where the system cannot
+  /// tell. Costs one system call, however many files there are; the first call walks the folders.
+  ///
+  /// To be asked for before what it stands for is read: what changes meanwhile changes the next answer.
+  package func changeMark() -> Int? {
+    if watch == nil, let workTree { watch = WatchedFolders(workTree: workTree, agent: agent, git: nil) }
+    guard watch?.isComplete == true else { return nil }
+    if watch?.hasEvents == true, watch?.take().isEmpty == false { mark += 1 }
+    return mark
   }
 
   /// A file's bytes, or a part of them, and what it was like when they were read.

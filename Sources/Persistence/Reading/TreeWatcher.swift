@@ -21,7 +21,7 @@ actor TreeWatcher {
   init?(workTree: String, gitDirectory: String, commonDirectory: String, agent: Agent) {
     guard
       let folders = WatchedFolders(
-        workTree: workTree, gitDirectory: gitDirectory, commonDirectory: commonDirectory, agent: agent)
+        workTree: workTree, agent: agent, git: (directory: gitDirectory, common: commonDirectory))
     else { return nil }
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else {

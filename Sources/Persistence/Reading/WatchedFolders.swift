@@ -28,6 +28,8 @@ struct WatchedFolders {
   }
 
   let descriptor: Int32
+  /// Whether every folder that is there has a watch. The system gives each user a number of them.
+  private(set) var isComplete = true
   private let workTree: String
   private let agent: Agent
   private var folders: [Int32: Folder] = [:]
@@ -41,15 +43,19 @@ struct WatchedFolders {
   /// No folder that holds records is deeper.
   private static let depth = 8
 
-  /// Nil where the system gives no watches.
-  init?(workTree: String, gitDirectory: String, commonDirectory: String, agent: Agent) {
+  /// - Parameter git: the repository's folder and the one that it shares with its other working trees; nil where the
+  ///   commits do not matter.
+  /// - Returns: nil where the system gives no watches.
+  init?(workTree: String, agent: Agent, git: (directory: String, common: String)?) {
     descriptor = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
     guard descriptor >= 0 else { return nil }
     self.workTree = workTree
     self.agent = agent
-    watch(gitDirectory, .git(names: ["HEAD", "packed-refs"]))
-    if commonDirectory != gitDirectory { watch(commonDirectory, .git(names: ["packed-refs"])) }
-    watchBranches("\(commonDirectory)/refs/heads", depth: 0)
+    if let git {
+      watch(git.directory, .git(names: ["HEAD", "packed-refs"]))
+      if git.common != git.directory { watch(git.common, .git(names: ["packed-refs"])) }
+      watchBranches("\(git.common)/refs/heads", depth: 0)
+    }
     watchTree()
     guard !folders.isEmpty else {
       close(descriptor)
@@ -62,7 +68,11 @@ struct WatchedFolders {
   @discardableResult
   private mutating func watch(_ path: String, _ folder: Folder) -> Bool {
     let number = inotify_add_watch(descriptor, path, WatchedFolders.entryMask)
-    guard number >= 0 else { return false }
+    guard number >= 0 else {
+      // What is not there needs no watch: the folder above it has one.
+      if errno != ENOENT && errno != ENOTDIR { isComplete = false }
+      return false
+    }
     folders[number] = folder
     return true
   }
@@ -76,7 +86,10 @@ struct WatchedFolders {
 
   private mutating func watchTree(_ path: RecordPath, depth: Int) {
     let place = "\(workTree)/\(String(decoding: path.bytes, as: UTF8.self))"
-    guard depth <= WatchedFolders.depth, watch(place, .tree(path)) else { return }
+    guard depth <= WatchedFolders.depth, watch(place, .tree(path)) else {
+      if depth > WatchedFolders.depth { isComplete = false }
+      return
+    }
     for name in WatchedFolders.subfolders(of: place) { watchTree(path.appending(name), depth: depth + 1) }
   }
 
@@ -125,6 +138,12 @@ struct WatchedFolders {
 
   // MARK: Events
 
+  /// Whether events wait. One that has happened does: the kernel queues it before the call that caused it returns.
+  var hasEvents: Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) != 0
+  }
+
   /// Takes all events that wait; never blocks.
   mutating func take() -> Events {
     var events = Events()
@@ -151,6 +170,7 @@ struct WatchedFolders {
       watchTree()
       return
     }
+    if event.mask & UInt32(IN_UNMOUNT) != 0 { events.isOverrun = true }
     if event.mask & UInt32(IN_IGNORED) != 0 {
       folders[event.wd] = nil
       return
