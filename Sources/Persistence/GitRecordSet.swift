@@ -60,13 +60,11 @@ struct GitRecordReader {
       if role != .other { roles.append((index, role)) }
     }
 
-    let files = roles.filter { $0.role == .decision || $0.role == .milestone }
+    let files = roles.filter { $0.role.kind?.fileRole == $0.role }
     var keys: [RecordKind: [RecordKey: GitPath]] = [:]
     for decoded in try await decode(files) {
       let entry = source.entries[decoded.index]
-      let kind: RecordKind =
-        TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent) == .decision
-        ? .decision : .milestone
+      guard let kind = TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent).kind else { continue }
       let key = RecordKey(fileName: Array(entry.path.lastComponent), agent: source.agent)
       var diagnostics = decoded.diagnostics
       if let other = keys[kind]?[key] {

@@ -40,7 +40,7 @@ struct InsertFeed: Sendable {
 
   private func feed(_ records: [GitRecord], kind: RecordKind, from repository: Repository) async throws {
     guard !records.isEmpty else { return }
-    if kind == .event {
+    guard let role = kind.fileRole else {
       var batch = Batch(kind: kind)
       for record in records {
         guard case .event(let event) = record.content else { continue }
@@ -62,7 +62,6 @@ struct InsertFeed: Sendable {
     var last = try await repository.read(entries, limit: limit, into: Batch(kind: kind)) {
       batch, index, content in
       let path = RecordPath(entries[index].path.bytes)
-      let role: FileRole = kind == .decision ? .decision : .milestone
       guard let record = RecordFile.decode(try content.get(), role: role, path: path).record else {
         throw PersistenceError(
           .changedMeanwhile, "\(path.text) changed while it was copied: nothing was changed", hint: "run again")

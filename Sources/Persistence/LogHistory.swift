@@ -50,7 +50,7 @@ struct LogHistory {
     return records
   }
 
-  /// Decision and milestone files that history holds and the tree does not, in their last version.
+  /// Files of records that history holds and the tree does not, in their last version.
   func deletedFiles(
     _ selection: ArchivedFileSelection, notIn present: [RecordKind: Set<RecordKey>]
   ) async throws -> [GitRecord] {
@@ -60,12 +60,8 @@ struct LogHistory {
     for change in try await repository.history(under: GitPath(source.agent.root.bytes), from: head.id) {
       for file in change.changes where file.new == nil {
         guard let old = file.old, old.mode.isBlob else { continue }
-        let kind: RecordKind
-        switch TreeLayout.role(of: RecordPath(old.path.bytes), agent: source.agent) {
-        case .decision: kind = .decision
-        case .milestone: kind = .milestone
-        default: continue
-        }
+        let role = TreeLayout.role(of: RecordPath(old.path.bytes), agent: source.agent)
+        guard let kind = role.kind, kind.fileRole == role else { continue }
         let key = RecordKey(fileName: Array(old.path.lastComponent), agent: source.agent)
         if case .keys(let wanted) = selection, wanted[kind]?.contains(key) != true { continue }
         guard seen[kind, default: []].insert(key).inserted else { continue }

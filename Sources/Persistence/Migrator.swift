@@ -170,7 +170,7 @@ package struct Migrator: Sendable {
     UNION ALL
     SELECT 'column ' || t.relname || '.' || a.attname
       || CASE WHEN t.is_git_backed THEN ' ' || format_type(a.atttypid, a.atttypmod) ELSE '' END
-      || CASE WHEN a.attname = 'content_hash' AND t.is_git_backed THEN COALESCE(' generated '
+      || CASE WHEN a.attname = 'content_hash' THEN COALESCE(' generated '
            || md5(regexp_replace(pg_get_expr(d.adbin, d.adrelid), '[[:space:]()]|::text', '', 'g')), '')
          ELSE '' END
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -68,7 +68,7 @@ package struct RecordHistory: Sendable {
                 fields: []))
           }
         }
-      case .decision, .milestone:
+      case .decision, .milestone, .snapshot:
         let (old, new) = try await (record(file.old, role: role), record(file.new, role: role))
         var fields: [FieldDifference] = []
         if let old, let new { fields = new.fieldDifferences(from: old) }

@@ -38,9 +38,11 @@ extension RecordRow {
 
   static func type(of column: String) -> ColumnType {
     switch column {
-    case "confidence": .numeric
-    case "decided_at", "achieved_at", "event_at": .instant
-    case "metadata": .json
+    case "confidence", "total_value_usd", "available_balance_usd", "margin_used_usd", "unrealized_pnl_usd", "pnl_24h",
+      "pnl_7d", "pnl_30d", "pnl_all_time":
+      .numeric
+    case "decided_at", "achieved_at", "event_at", "snapshot_at": .instant
+    case "metadata", "open_positions": .json
     default: .text
     }
   }

@@ -96,7 +96,7 @@ package struct RecordSource: Sendable {
   /// Whether the path is, or may hold, record files: a folder that cannot be listed, and the log itself.
   private static func hidesRecords(_ path: UnreadablePath, agent: Agent) -> Bool {
     switch TreeLayout.role(of: RecordPath(path.path.bytes), agent: agent) {
-    case .decision, .milestone, .identity, .persona, .infrastructure: false
+    case .decision, .milestone, .snapshot, .identity, .persona, .infrastructure: false
     case .sessionLog, .rotatedLog: true
     case .other: !path.path.lastComponent.contains(UInt8(ascii: "."))
     }
@@ -105,7 +105,8 @@ package struct RecordSource: Sendable {
   /// Whether a link stands where a folder of records belongs, so that every record below it looks gone.
   private static func isLinkedFolder(_ entry: SnapshotEntry, agent: Agent) -> Bool {
     guard !entry.mode.isBlob || entry.mode == .symlink else { return false }
-    let folders = [TreeLayout.decisions(of: agent), TreeLayout.milestones(of: agent), TreeLayout.sessionLog(of: agent)]
+    let folders =
+      RecordKind.allCases.compactMap { TreeLayout.folder(of: $0, agent: agent) } + [TreeLayout.sessionLog(of: agent)]
     return folders.contains { entry.path.bytes.starts(with: $0.bytes) }
       && TreeLayout.role(of: RecordPath(entry.path.bytes), agent: agent).kind.map { $0 == .event } ?? true
   }

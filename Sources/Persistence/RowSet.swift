@@ -2,7 +2,7 @@ package import Git
 internal import Postgres
 package import Records
 
-/// The rows of one agent in the three git-backed tables, as they are now.
+/// The rows of one agent in the git-backed tables, as they are now.
 package struct RowSet: Sendable {
   /// By kind; a kind is absent where its table, or a column that the comparison needs, does not exist.
   package let rows: [RecordKind: [StoredRow]]
@@ -66,8 +66,9 @@ extension RowSet {
 
     var unbacked: [(table: String, count: Int)] = []
     for table in ["maven_trades", "maven_portfolio_snaps", "maven_insights", "maven_conversations"] {
-      guard columns[table] != nil else { continue }
-      let count = try transaction.query("SELECT count(*) FROM \(table)").first?.int(0) ?? 0
+      guard let names = columns[table] else { continue }
+      let condition = names.contains("git_filename") ? " WHERE git_filename IS NULL" : ""
+      let count = try transaction.query("SELECT count(*) FROM \(table)\(condition)").first?.int(0) ?? 0
       if count > 0 { unbacked.append((table, Int(count))) }
     }
 

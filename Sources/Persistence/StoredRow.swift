@@ -24,7 +24,7 @@ package enum GitStatus: String, Sendable {
   case unreadable
 }
 
-/// What differs between the three git-backed tables: names of columns and how rows are told apart.
+/// What differs between the git-backed tables: names of columns and how rows are told apart.
 struct RecordTable {
   let kind: RecordKind
 
@@ -36,6 +36,7 @@ struct RecordTable {
     case .decision: "decided_at"
     case .milestone: "achieved_at"
     case .event: "event_at"
+    case .snapshot: "snapshot_at"
     }
   }
 
@@ -53,19 +54,21 @@ struct RecordTable {
         ("maven_trades", "decision_id"), ("maven_insights", "related_decision_id"),
         ("maven_memory", "related_decision_id"),
       ]
-    case .milestone, .event: []
+    case .milestone, .event, .snapshot: []
     }
   }
 
-  /// The rows that belong to `agent`. A default agent's file names hold no slash, so its rows are found even
+  /// The rows that belong to `agent` and to git: bots insert snapshots that are the database's alone. A default agent's file names hold no slash, so its rows are found even
   /// where somebody changed the agent column. The name is a validated identifier without quotes.
   func predicate(_ agent: Agent) -> String {
-    switch kind {
-    case .event: "agent = '\(agent.name)'"
-    case .decision, .milestone:
+    let named =
       agent == .default
-        ? "(agent = '\(agent.name)' OR strpos(git_filename, '/') = 0)"
-        : "(agent = '\(agent.name)' OR starts_with(git_filename, '\(agent.name)/'))"
+      ? "(agent = '\(agent.name)' OR strpos(git_filename, '/') = 0)"
+      : "(agent = '\(agent.name)' OR starts_with(git_filename, '\(agent.name)/'))"
+    return switch kind {
+    case .event: "agent = '\(agent.name)'"
+    case .decision, .milestone: named
+    case .snapshot: "git_filename IS NOT NULL AND \(named)"
     }
   }
 }

@@ -198,10 +198,10 @@ package struct Surveyor {
 }
 
 extension RowSet {
-  /// Keys of decision and milestone rows that were restored from history.
+  /// Keys of rows that were restored from deleted files of history.
   var archivedFiles: [RecordKind: Set<RecordKey>] {
     var keys: [RecordKind: Set<RecordKey>] = [:]
-    for kind in [RecordKind.decision, .milestone] {
+    for kind in RecordKind.allCases where kind.fileRole != nil {
       let archived = (rows[kind] ?? []).filter { $0.status == GitStatus.archived.rawValue }.compactMap(\.key)
       if !archived.isEmpty { keys[kind] = Set(archived) }
     }

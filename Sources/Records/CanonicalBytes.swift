@@ -7,6 +7,9 @@
 ///                                      T(reasoning) T(outcome) J(metadata)
 ///     milestone   "moha.milestone.v1;" T(title) T(category) T(significance) I(achieved_at) T(description) J(metadata)
 ///     event       "moha.event.v1;"     T(event_type) I(event_at) T(event_time) T(title) T(description) J(metadata)
+///     snapshot    "moha.snapshot.v1;"  T(snapshot_type) I(snapshot_at) N(total_value_usd) N(available_balance_usd)
+///                                      N(margin_used_usd) N(unrealized_pnl_usd) J(open_positions) N(pnl_24h)
+///                                      N(pnl_7d) N(pnl_30d) N(pnl_all_time) T(notes) J(metadata)
 ///
 ///     T(x)  the length of x in bytes, in decimal, then ":", then x: UTF-8 after `DatabaseText.encode`
 ///     N(x)  the decimal as `trim_scale(x)::text` prints it, then ";"
@@ -39,6 +42,8 @@ package struct CanonicalBytes: Hashable, Sendable {
     case .decision(let decision): writer.write(decision)
     case .milestone(let milestone): writer.write(milestone)
     case .event(let event): writer.write(event)
+    // Few and short: the way through the columns is fast enough.
+    case .snapshot: writer.write(record.row)
     }
     self.bytes = writer.output
   }
@@ -46,21 +51,25 @@ package struct CanonicalBytes: Hashable, Sendable {
   /// Encodes the columns as they are: what the database would compute for this very row.
   package init(_ row: RecordRow) {
     var writer = Writer()
-    writer.output.append(text: "moha.\(row.kind.rawValue).v1;")
-    for value in row.values {
-      switch value {
-      case .null: writer.null()
-      case .text(let text): writer.plain(text)
-      case .numeric(let decimal): writer.decimal(decimal)
-      case .instant(let instant): writer.instant(instant)
-      case .json(let text): writer.plain(text)
-      }
-    }
+    writer.write(row)
     self.bytes = writer.output
   }
 
   private struct Writer {
     var output: [UInt8] = []
+
+    mutating func write(_ row: RecordRow) {
+      output.append(text: "moha.\(row.kind.rawValue).v1;")
+      for value in row.values {
+        switch value {
+        case .null: null()
+        case .text(let text): plain(text)
+        case .numeric(let decimal): self.decimal(decimal)
+        case .instant(let instant): self.instant(instant)
+        case .json(let text): plain(text)
+        }
+      }
+    }
 
     mutating func write(_ decision: Decision) {
       output.reserveCapacity(decision.action.utf8.count + decision.reasoning.utf8.count + 512)

@@ -2,6 +2,8 @@
 package enum FileRole: String, CaseIterable, Sendable {
   case decision
   case milestone
+  /// A portfolio snapshot: `portfolio/snapshot_*.json`.
+  case snapshot
   case identity
   case sessionLog
   /// A month of entries that were moved out of the session log: `session_log/YYYY-MM.md`.
@@ -17,6 +19,7 @@ package enum FileRole: String, CaseIterable, Sendable {
     case .decision: .decision
     case .milestone: .milestone
     case .sessionLog, .rotatedLog: .event
+    case .snapshot: .snapshot
     case .identity, .persona, .infrastructure, .other: nil
     }
   }

@@ -3,12 +3,14 @@ package enum Record: Sendable, Equatable {
   case decision(Decision)
   case milestone(Milestone)
   case event(Event)
+  case snapshot(Snapshot)
 
   package var kind: RecordKind {
     switch self {
     case .decision: .decision
     case .milestone: .milestone
     case .event: .event
+    case .snapshot: .snapshot
     }
   }
 
@@ -18,6 +20,7 @@ package enum Record: Sendable, Equatable {
     case .decision(let decision): decision.decidedAt
     case .milestone(let milestone): milestone.achievedAt
     case .event(let event): event.time
+    case .snapshot(let snapshot): snapshot.takenAt
     }
   }
 
@@ -26,6 +29,7 @@ package enum Record: Sendable, Equatable {
     case .decision(let decision): decision.metadata
     case .milestone(let milestone): milestone.metadata
     case .event(let event): event.metadata
+    case .snapshot(let snapshot): snapshot.metadata
     }
   }
 
@@ -36,6 +40,7 @@ package enum Record: Sendable, Equatable {
       (decision.decisionType.isEmpty ? ["decision_type"] : []) + (decision.riskLevel.isEmpty ? ["risk_level"] : [])
     case .milestone(let milestone): milestone.title.isEmpty ? ["title"] : []
     case .event(let event): (event.type.isEmpty ? ["event_type"] : []) + (event.time == nil ? ["event_at"] : [])
+    case .snapshot: []
     }
   }
 }

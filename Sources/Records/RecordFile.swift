@@ -3,7 +3,7 @@ package enum RecordFile {
   /// Reads a file. It never fails: what is wrong with the file is a diagnostic, and any error leaves `record` nil.
   ///
   /// - Parameters:
-  ///   - role: `.decision` or `.milestone`; a file of any other role gives the error `not-a-record-file`.
+  ///   - role: `.decision`, `.milestone` or `.snapshot`; a file of any other role gives the error `not-a-record-file`.
   ///   - path: where the file lies; for diagnostics, and for the date in its name.
   package static func decode(_ bytes: [UInt8], role: FileRole, path: RecordPath) -> DecodedFile {
     bytes.withView { view in decode(view, role: role, path: path) }
@@ -20,8 +20,9 @@ package enum RecordFile {
     switch role {
     case .decision: record = DecisionFile.read(view, &findings)?.record
     case .milestone: record = MilestoneFile.read(view, &findings)
+    case .snapshot: record = SnapshotFile.read(Array(view.slice(0, view.count)), &findings)
     default:
-      findings.error("not-a-record-file", line: nil, "the file is neither a decision nor a milestone by its place")
+      findings.error("not-a-record-file", line: nil, "the file is no record by its place")
       record = nil
     }
     return DecodedFile(record: findings.hasError ? nil : record, diagnostics: findings.diagnostics)
@@ -40,6 +41,7 @@ package enum RecordFile {
     switch record {
     case .decision(let decision): DecisionFile.append(decision, recordedBy: name, to: &output)
     case .milestone(let milestone): MilestoneFile.append(milestone, recordedBy: name, to: &output)
+    case .snapshot(let snapshot): SnapshotFile.append(snapshot, to: &output)
     case .event(let event): return SessionLog.encode(event)
     }
     return output

@@ -33,6 +33,10 @@ package enum ColumnValue: Hashable, Sendable {
     self = text.map { .text(DatabaseText.encode($0)) } ?? .null
   }
 
+  init(_ decimal: ExactDecimal?) {
+    self = decimal.map { .numeric($0) } ?? .null
+  }
+
   init(_ instant: Instant?) {
     self = instant.map { .instant($0) } ?? .null
   }
@@ -59,6 +63,11 @@ package struct RecordRow: Equatable, Sendable {
       ]
     case .milestone: ["title", "category", "significance", "achieved_at", "description", "metadata"]
     case .event: ["event_type", "event_at", "event_time", "title", "description", "metadata"]
+    case .snapshot:
+      [
+        "snapshot_type", "snapshot_at", "total_value_usd", "available_balance_usd", "margin_used_usd",
+        "unrealized_pnl_usd", "open_positions", "pnl_24h", "pnl_7d", "pnl_30d", "pnl_all_time", "notes", "metadata",
+      ]
     }
   }
 
@@ -90,6 +99,16 @@ extension Record {
         values: [
           ColumnValue(event.type), ColumnValue(event.time), ColumnValue(event.timeText), ColumnValue(event.title),
           ColumnValue(event.content), .json(event.metadata.jsonbText),
+        ])
+    case .snapshot(let snapshot):
+      RecordRow(
+        kind: .snapshot,
+        values: [
+          ColumnValue(snapshot.cause.rawValue), .instant(snapshot.takenAt), .numeric(snapshot.totalValue),
+          .numeric(snapshot.availableBalance), .numeric(snapshot.marginUsed), .numeric(snapshot.unrealizedPnL),
+          .json(snapshot.openPositions.jsonbText), ColumnValue(snapshot.changes.day),
+          ColumnValue(snapshot.changes.week), ColumnValue(snapshot.changes.month),
+          ColumnValue(snapshot.changes.allTime), ColumnValue(snapshot.notes), .json(snapshot.metadata.jsonbText),
         ])
     }
   }
@@ -125,6 +144,19 @@ extension Record {
         Event(
           type: type, title: title, time: time, timeText: timeText, content: try reader.requiredText(),
           metadata: try reader.json()))
+    case .snapshot:
+      guard let cause = Snapshot.Cause(rawValue: try reader.requiredText()) else {
+        throw reader.failure("one of \(Snapshot.Cause.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      self = .snapshot(
+        Snapshot(
+          cause: cause, takenAt: try reader.requiredInstant(), totalValue: try reader.numeric(),
+          availableBalance: try reader.numeric(), marginUsed: try reader.optionalNumeric() ?? .zero,
+          unrealizedPnL: try reader.optionalNumeric() ?? .zero, openPositions: try reader.array(),
+          changes: .init(
+            day: try reader.optionalNumeric(), week: try reader.optionalNumeric(),
+            month: try reader.optionalNumeric(), allTime: try reader.optionalNumeric()),
+          notes: try reader.text(), metadata: try reader.json()))
     }
   }
 }
@@ -145,7 +177,7 @@ private struct RowReader {
     return index < values.count ? values[index] : .null
   }
 
-  private func failure(_ expected: String) -> RecordError {
+  func failure(_ expected: String) -> RecordError {
     let column = columns.indices.contains(index - 1) ? columns[index - 1] : "?"
     return RecordError(.invalidRow, "column \(column) is not \(expected)")
   }
@@ -168,6 +200,14 @@ private struct RowReader {
     return decimal
   }
 
+  mutating func optionalNumeric() throws(RecordError) -> ExactDecimal? {
+    switch next() {
+    case .null: return nil
+    case .numeric(let decimal): return decimal
+    default: throw failure("a number")
+    }
+  }
+
   mutating func instant() throws(RecordError) -> Instant? {
     switch next() {
     case .null: return nil
@@ -181,10 +221,17 @@ private struct RowReader {
     return instant
   }
 
+  /// Null positions, which the table allows, are none.
+  mutating func array() throws(RecordError) -> JSONValue {
+    let value = try json(null: .array([]))
+    guard case .array = value else { throw failure("an array") }
+    return value
+  }
+
   /// Null metadata, which older tables allow, is `{}`.
-  mutating func json() throws(RecordError) -> JSONValue {
+  mutating func json(null: JSONValue = .emptyObject) throws(RecordError) -> JSONValue {
     switch next() {
-    case .null: return .emptyObject
+    case .null: return null
     case .json(let text):
       do {
         return JSONValue(databaseForm: try JSONValue.parse(text))

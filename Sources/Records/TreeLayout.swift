@@ -3,7 +3,7 @@ package enum TreeLayout {
   /// Returns what the file at `path` is for `agent`.
   ///
   /// Decisions are `decision_*.md` and milestones are `*.md`, directly in their folder or in folders below it whose
-  /// names are all digits (`decisions/2026/01/14/`). A name that begins with a dot is never a record.
+  /// names are all digits (`decisions/2026/01/14/`), and so are portfolio snapshots, `snapshot_*.json`. A name that begins with a dot is never a record.
   package static func role(of path: RecordPath, agent: Agent) -> FileRole {
     path.bytes.withView { view in
       var components: [Range<Int>] = []
@@ -33,14 +33,20 @@ package enum TreeLayout {
       if equals(name, "infrastructure.json") { return .infrastructure }
       return .other
     }
-    let isMarkdown =
-      name.count > 3 && view.equals(".md", from: name.upperBound - 3, to: name.upperBound)
-      && view[name.lowerBound] != 0x2E
-    guard isMarkdown else { return .other }
     let folders = components.dropFirst().dropLast()
     let areDated = folders.allSatisfy { folder in
       !folder.isEmpty && view.slice(folder.lowerBound, folder.upperBound).allSatisfy(isDigit)
     }
+    if equals(first, "portfolio") {
+      let isSnapshot =
+        name.count > 14 && view.hasPrefix("snapshot_", from: name.lowerBound, to: name.upperBound)
+        && view.equals(".json", from: name.upperBound - 5, to: name.upperBound)
+      return areDated && isSnapshot ? .snapshot : .other
+    }
+    let isMarkdown =
+      name.count > 3 && view.equals(".md", from: name.upperBound - 3, to: name.upperBound)
+      && view[name.lowerBound] != 0x2E
+    guard isMarkdown else { return .other }
     if equals(first, "decisions") {
       return areDated && view.hasPrefix("decision_", from: name.lowerBound, to: name.upperBound) ? .decision : .other
     }
@@ -64,6 +70,17 @@ package enum TreeLayout {
   package static func infrastructure(of agent: Agent) -> RecordPath { agent.root.appending("infrastructure.json") }
   package static func decisions(of agent: Agent) -> RecordPath { agent.root.appending("decisions") }
   package static func milestones(of agent: Agent) -> RecordPath { agent.root.appending("milestones") }
+  package static func snapshots(of agent: Agent) -> RecordPath { agent.root.appending("portfolio") }
+
+  /// The folder that holds a kind's files; nil for events, which share the session log.
+  package static func folder(of kind: RecordKind, agent: Agent) -> RecordPath? {
+    switch kind {
+    case .decision: decisions(of: agent)
+    case .milestone: milestones(of: agent)
+    case .snapshot: snapshots(of: agent)
+    case .event: nil
+    }
+  }
 
   /// The file that takes the rotated entries of the month (UTC) that holds `time`.
   package static func rotatedLog(of agent: Agent, at time: Instant) -> RecordPath {
@@ -109,7 +126,14 @@ package enum TreeLayout {
     return fileName(prefix: "milestone_", time: time, slug: slug.isEmpty ? nil : slug, ordinal: ordinal)
   }
 
-  private static func fileName(prefix: StaticString, time: Instant, slug: [UInt8]?, ordinal: Int) -> String {
+  /// The name of a new snapshot file: `snapshot_YYYYMMDD_HHMMSS.json`, with `_2`, `_3` … for an `ordinal` above 1.
+  package static func snapshotFileName(at time: Instant, ordinal: Int) -> String {
+    fileName(prefix: "snapshot_", time: time, slug: nil, ordinal: ordinal, suffix: ".json")
+  }
+
+  private static func fileName(
+    prefix: StaticString, time: Instant, slug: [UInt8]?, ordinal: Int, suffix: StaticString = ".md"
+  ) -> String {
     var name: [UInt8] = []
     name.append(prefix)
     let calendar = time.calendar
@@ -128,7 +152,7 @@ package enum TreeLayout {
       name.append(0x5F)
       name.append(decimal: ordinal)
     }
-    name.append(".md")
+    name.append(suffix)
     return String(decoding: name, as: UTF8.self)
   }
 }

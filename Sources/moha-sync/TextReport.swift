@@ -65,7 +65,7 @@ struct TextReport {
       "\(style.good("Repaired")) \(repaired), quarantined \(outcome.quarantined), remaining \(outcome.remaining). Run \(outcome.run.id)\n"
     for line in outcome.schemaDriftLeft { text += "\(style.bad("left")) the database lacks \(line)\n" }
     if outcome.repaired[.counterDrift, default: 0] > 0 {
-      text += "identity.json was corrected in the working tree; commit it.\n"
+      text += "The counters of identity.json were corrected.\n"
     }
     return text
   }

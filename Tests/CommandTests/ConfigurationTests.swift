@@ -114,7 +114,7 @@ internal import Testing
     let tree = try await CommandTree()
     try await tree.expect(0, "init")
     let synced = try await tree.expect(0, "sync", "--json").json()
-    #expect(synced["records"] == ["decisions": 0, "milestones": 0, "memory": 0])
+    #expect(synced["records"] == ["decisions": 0, "milestones": 0, "memory": 0, "portfolio_snaps": 0])
     try tree.git.write("moha-sync.yaml", "# mine\n")
     try tree.git.write(".moha/maven/identity.json", #"{"name": "Mine"}"#)
     try await tree.expect(0, "init")

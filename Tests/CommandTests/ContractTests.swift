@@ -11,8 +11,9 @@ internal import Testing
      "kinds": {
        "decisions": {"git": "integer", "rows": "integer", "findings": "integer", "git_digest": "digest", "row_digest": "digest"},
        "milestones": {"git": "integer", "rows": "integer", "findings": "integer", "git_digest": "digest", "row_digest": "digest"},
-       "memory": {"git": "integer", "rows": "integer", "findings": "integer", "git_digest": "digest", "row_digest": "digest"}},
-     "findings": [{"class": "text", "severity": "error|warning|info", "kind": "decisions|milestones|memory?",
+       "memory": {"git": "integer", "rows": "integer", "findings": "integer", "git_digest": "digest", "row_digest": "digest"},
+       "portfolio_snaps": {"git": "integer", "rows": "integer", "findings": "integer", "git_digest": "digest", "row_digest": "digest"}},
+     "findings": [{"class": "text", "severity": "error|warning|info", "kind": "decisions|milestones|memory|portfolio_snaps?",
        "path": "text?", "line": "integer?", "code": "text", "message": "text"}],
      "elapsed_ms": "number"}
     """
@@ -26,7 +27,7 @@ internal import Testing
   static let reconcile = JSONShape(
     stringLiteral: """
       {"schema": 1, "applied": "boolean", "differences": \(counts),
-       "items": [{"class": "text", "kind": "decisions|milestones|memory?", "key": "text",
+       "items": [{"class": "text", "kind": "decisions|milestones|memory|portfolio_snaps?", "key": "text",
          "fields": [{"name": "text", "git": "text?", "row": "text?"}]}],
        "repaired": \(counts), "remaining": "integer", "run_id": "text?"}
       """)
@@ -34,7 +35,8 @@ internal import Testing
   static let provenance: JSONShape = #"{"provenance": {"commit": "id", "author": "text", "time": "text"}}"#
 
   static let sync: JSONShape = """
-    {"schema": 1, "records": {"decisions": "integer", "milestones": "integer", "memory": "integer"},
+    {"schema": 1, "records": {"decisions": "integer", "milestones": "integer", "memory": "integer",
+      "portfolio_snaps": "integer"},
      "recovered_from_history": "integer", "quarantined": "integer", "seconds": "number", "commit": "id"}
     """
 
@@ -124,7 +126,7 @@ internal import Testing
     try tree.git.commit("compacted")
     let restored = try await tree.expect(0, "restore", "--json").json()
     #expect(Self.sync.violations(in: restored) == [])
-    #expect(restored["records"] == ["decisions": 6, "milestones": 2, "memory": 3])
+    #expect(restored["records"] == ["decisions": 6, "milestones": 2, "memory": 3, "portfolio_snaps": 0])
     #expect(restored["recovered_from_history"]?.integer == 2)
     #expect(restored["commit"]?.text == (try tree.git.git("rev-parse", "HEAD")))
     let synced = try await tree.expect(0, "sync", "--json").json()

@@ -37,7 +37,18 @@ internal import Testing
         ?? "1"
       let confidence = try #require(ExactDecimal(number))
       let record: Record
-      switch index % 3 {
+      switch index % 4 {
+      case 3:
+        let amounts = ["0", "98.0", "0.95", "-3.5", "0.01", "9999999999999.99"].compactMap {
+          ExactDecimal($0)
+        }
+        func amount() -> ExactDecimal { amounts.randomElement(using: &random) ?? ExactDecimal(1) }
+        record = .snapshot(
+          Snapshot(
+            cause: Snapshot.Cause.allCases.randomElement(using: &random) ?? .manual, takenAt: try #require(time),
+            totalValue: amount(), availableBalance: amount(), marginUsed: amount(), unrealizedPnL: amount(),
+            openPositions: .array([json]), changes: .init(day: amount(), month: amount()),
+            notes: Bool.random(using: &random) ? text() : nil, metadata: json))
       case 0:
         record = .decision(
           Decision(

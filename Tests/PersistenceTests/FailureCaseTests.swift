@@ -106,7 +106,7 @@ internal import Testing
     try tree.git.commit("bad entry")
     let outcome = try await tree.run("sync")
     #expect(outcome.survey.hasErrors)
-    let memory = try #require(try await tree.verification().kinds.last)
+    let memory = try #require(try await tree.verification().kinds.first { $0.kind == .event })
     #expect((memory.git, memory.rows, memory.findings) == (5, 4, 1))
     #expect(try await tree.value("SELECT position('\\xff'::bytea IN raw_bytes) > 0 FROM maven_quarantine") == "t")
     try tree.git.write(Array(".moha/maven/session_log.md".utf8), bytes + Array(MavenTree.entry(6).utf8))

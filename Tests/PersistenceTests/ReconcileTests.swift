@@ -15,7 +15,7 @@ internal import Testing
     #expect(outcome.inserted == [.decision: 6, .milestone: 3, .event: 3])
     let verification = try await tree.verification()
     #expect(verification.isInSync)
-    #expect(verification.kinds.map(\.rows) == [6, 3, 3])
+    #expect(verification.kinds.map(\.rows) == [6, 3, 3, 0])
     for kind in verification.kinds { #expect(kind.gitDigest == kind.rowDigest) }
   }
 

@@ -147,3 +147,29 @@ let sessionLog = """
   ## [NOTE] 2026-01-18 15:49:06
   A note without an end.
   """
+
+let snapshotFile = """
+  {
+    "schema": 1,
+    "snapshot_at": "2026-01-13T03:56:13.642576+00:00",
+    "snapshot_type": "scheduled",
+    "total_value_usd": 10500.25,
+    "available_balance_usd": 4000.00,
+    "margin_used_usd": 6400.00,
+    "unrealized_pnl_usd": 100.25,
+    "open_positions": [
+      {
+        "asset": "BTC",
+        "side": "long",
+        "entry": 64000,
+        "size": 0.1
+      }
+    ],
+    "pnl_24h": -12.50,
+    "notes": "Quiet day",
+    "metadata": {
+      "source": "exchange"
+    }
+  }
+
+  """

@@ -95,8 +95,28 @@ extension SeededGenerator {
     }
   }
 
+  /// An amount of at most two decimals, in any spelling.
+  mutating func amount() -> ExactDecimal {
+    ExactDecimal(pick(["0", "-0.0", "12.5", "10500.25", "-0.01", "007", "+3", ".5", "9999999999999.99", "1.00"]))
+      ?? ExactDecimal(1)
+  }
+
+  mutating func snapshot() -> Snapshot? {
+    instant().map { time in
+      Snapshot(
+        cause: pick(Snapshot.Cause.allCases), takenAt: time, totalValue: amount(), availableBalance: amount(),
+        marginUsed: amount(), unrealizedPnL: amount(),
+        openPositions: .array((0..<below(3)).map { _ in object(depth: 2) }),
+        changes: .init(
+          day: below(2) == 0 ? nil : amount(), week: below(2) == 0 ? nil : amount(),
+          month: below(2) == 0 ? nil : amount(), allTime: below(2) == 0 ? nil : amount()),
+        notes: below(2) == 0 ? nil : text(lines: 5), metadata: below(3) == 0 ? .emptyObject : json(depth: 3))
+    }
+  }
+
   mutating func record() -> Record {
-    switch below(3) {
+    switch below(4) {
+    case 2: if let snapshot = snapshot() { return .snapshot(snapshot) }
     case 0: if let decision = decision() { return .decision(decision) }
     case 1: if let event = event() { return .event(event) }
     default: break
@@ -107,6 +127,7 @@ extension SeededGenerator {
 
 let decisionPath = RecordPath(".moha/maven/decisions/decision_20260113_035613.md")
 let milestonePath = RecordPath(".moha/maven/milestones/milestone_20260113_040520_first.md")
+let snapshotPath = RecordPath(".moha/maven/portfolio/snapshot_20260113_035613.json")
 let logPath = RecordPath(".moha/maven/session_log.md")
 
 extension String {

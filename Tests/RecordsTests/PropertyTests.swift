@@ -1,6 +1,6 @@
 import Records
-import Testing
 import TestSupport
+import Testing
 
 private let seeds: [UInt64] = Array(0..<40)
 
@@ -15,6 +15,12 @@ struct PropertyTests {
         let decoded = RecordFile.decode(bytes, role: .decision, path: decisionPath)
         #expect(
           decoded.record == .decision(decision), "\(String(decoding: bytes, as: UTF8.self)) \(decoded.diagnostics)")
+      }
+      if let snapshot = generator.snapshot() {
+        let bytes = RecordFile.encode(.snapshot(snapshot), recordedBy: "Maven")
+        let decoded = RecordFile.decode(bytes, role: .snapshot, path: snapshotPath)
+        // Metadata of null is as good as none.
+        #expect(decoded.record?.contentHash == Record.snapshot(snapshot).contentHash || snapshot.metadata == .null)
       }
       let milestone = generator.milestone()
       let bytes = RecordFile.encode(.milestone(milestone), recordedBy: "Maven")
@@ -63,7 +69,7 @@ struct PropertyTests {
   @Test("any bytes give a record or an error, and no byte is lost", arguments: seeds)
   func arbitraryBytes(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
-    let sources = [decisionFile, milestoneFile, freeMilestoneFile, sessionLog].map(\.utf8Bytes)
+    let sources = [decisionFile, milestoneFile, freeMilestoneFile, sessionLog, snapshotFile].map(\.utf8Bytes)
     for _ in 0..<25 {
       var bytes = generator.pick(sources)
       for _ in 0..<(1 + generator.below(8)) {
@@ -95,7 +101,7 @@ struct PropertyTests {
   }
 
   private func check(_ bytes: [UInt8]) {
-    for role in [FileRole.decision, .milestone] {
+    for role in [FileRole.decision, .milestone, .snapshot] {
       let decoded = RecordFile.decode(bytes, role: role, path: decisionPath)
       #expect((decoded.record == nil) == decoded.diagnostics.contains { $0.severity == .error })
     }

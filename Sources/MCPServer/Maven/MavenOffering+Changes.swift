@@ -46,6 +46,7 @@ extension MavenOffering {
         switch TreeLayout.role(of: path, agent: records.agent) {
         case .decision: places.formUnion([.decisions, .record(.decision, name: path.fileName)])
         case .milestone: places.formUnion([.milestones, .record(.milestone, name: path.fileName)])
+        case .snapshot: break
         case .identity: places.insert(.identity)
         case .infrastructure: places.insert(.infrastructure)
         case .persona: places.formUnion([.personality, .persona])

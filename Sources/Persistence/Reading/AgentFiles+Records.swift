@@ -4,8 +4,8 @@ extension AgentFiles {
   /// The files of one kind, newest first, as they are now. Events have a log and no files of their own.
   package func listing(of kind: RecordKind) -> RecordListing {
     if let known = listings[kind], stamps(known.folders) == known.stamps { return known }
-    let root = kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
-    let role: FileRole = kind == .decision ? .decision : .milestone
+    let root = TreeLayout.folder(of: kind, agent: agent) ?? agent.root
+    let role = kind.fileRole
     var folders: [RecordPath] = []
     var folderStamps: [FileStamp?] = []
     var found: [(order: RecordListing.Order, path: RecordPath)] = []
@@ -32,7 +32,7 @@ extension AgentFiles {
 
   /// Where a record of this name is; nil where there is none.
   package func path(of kind: RecordKind, named name: [UInt8]) -> RecordPath? {
-    let root = kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
+    guard let root = TreeLayout.folder(of: kind, agent: agent) else { return nil }
     let flat = root.appending(name)
     guard TreeLayout.role(of: flat, agent: agent).kind == kind else { return nil }
     if stamps([flat])[0]?.isFolder == false { return flat }
@@ -79,6 +79,9 @@ extension RecordHeader {
       (time, category) = (decision.decidedAt, decision.decisionType)
     case .milestone(let milestone):
       (title, time, category) = (milestone.title, milestone.achievedAt, milestone.category)
+    case .snapshot(let snapshot):
+      (title, time) = ("\(snapshot.totalValue.text) USD", snapshot.takenAt)
+      category = snapshot.cause.rawValue
     case .event, nil:
       (title, time, category) = (RecordPath(path.fileName).text, nil, nil)
     }

@@ -60,6 +60,7 @@ struct FileSearch {
           "\(decision.action) \(decision.reasoning)"
         )
       case .milestone(let milestone): (milestone.title, "\(milestone.title) \(milestone.description)")
+      case .snapshot(let snapshot): (snapshot.cause.rawValue, snapshot.notes ?? "")
       case .event(let event):
         ([event.type, event.title].compactMap { $0 }.joined(separator: " - "), event.content)
       }

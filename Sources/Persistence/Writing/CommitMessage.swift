@@ -19,6 +19,7 @@ struct CommitMessage {
     switch TreeLayout.role(of: recordPath, agent: agent) {
     case .decision: count("decision", 1)
     case .milestone: count("milestone", 1)
+    case .snapshot: count("snapshot", 1)
     case .sessionLog, .rotatedLog: count("event", events)
     case .identity: count("identity", 1)
     case .persona, .infrastructure, .other: count("file", 1)

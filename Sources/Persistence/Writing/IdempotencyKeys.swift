@@ -54,8 +54,9 @@ struct IdempotencyKeys {
   func recover(_ entry: WriteJournal.Entry) throws {
     let path = RecordPath(entry.path.bytes)
     switch TreeLayout.role(of: path, agent: agent) {
-    case .decision: try enter(RecordFile.decode(entry.content, role: .decision, path: path).record, at: entry.path)
-    case .milestone: try enter(RecordFile.decode(entry.content, role: .milestone, path: path).record, at: entry.path)
+    case .decision, .milestone, .snapshot:
+      let role = TreeLayout.role(of: path, agent: agent)
+      try enter(RecordFile.decode(entry.content, role: role, path: path).record, at: entry.path)
     case .sessionLog:
       for event in SessionLog.parse(entry.content, path: path).entries {
         try enter(.event(event.event), at: entry.path)
@@ -76,6 +77,7 @@ struct IdempotencyKeys {
       case .decision: .decision
       case .milestone: .milestone
       case .event: .event
+      case .snapshot: .snapshot
       }
     let recordKey = kind == .event ? record.contentHash.recordKey : nil
     try self.record(key, kind: kind, use: Use(path: path, recordKey: recordKey), durability)

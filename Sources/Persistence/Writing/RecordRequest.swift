@@ -5,6 +5,7 @@ package enum RecordRequest: Sendable {
   case decision(Decision, key: String?)
   case event(Event, key: String?)
   case milestone(Milestone, key: String?)
+  case snapshot(Snapshot, key: String?)
   /// Members to merge deeply into identity.json; `isRebirth` adds one to `rebirth_count`.
   case identity(updates: JSONValue, isRebirth: Bool, key: String?)
 
@@ -13,12 +14,15 @@ package enum RecordRequest: Sendable {
     case event
     case milestone
     case identity
+    case snapshot
   }
 
   /// The idempotency key: the same key twice gives one record.
   package var key: String? {
     switch self {
-    case .decision(_, let key), .event(_, let key), .milestone(_, let key), .identity(_, _, let key): key
+    case .decision(_, let key), .event(_, let key), .milestone(_, let key), .snapshot(_, let key),
+      .identity(_, _, let key):
+      key
     }
   }
 
@@ -27,6 +31,7 @@ package enum RecordRequest: Sendable {
     case .decision: .decision
     case .event: .event
     case .milestone: .milestone
+    case .snapshot: .snapshot
     case .identity: .identity
     }
   }
@@ -38,6 +43,7 @@ package enum RecordRequest: Sendable {
       case .decision(let decision): .decision(decision, key: key)
       case .event(let event): .event(event, key: key)
       case .milestone(let milestone): .milestone(milestone, key: key)
+      case .snapshot(let snapshot): .snapshot(snapshot, key: key)
       }
   }
 
@@ -76,6 +82,9 @@ package enum RecordRequest: Sendable {
       let updates = reader.object("updates")
       let isRebirth = updates["rebirth"] == .bool(true)
       self = .identity(updates: updates.removing("rebirth"), isRebirth: isRebirth, key: key)
+    case .snapshot:
+      let snapshot = reader.snapshot(now, metadata: reader.metadata(idempotencyKey: key))
+      self = .snapshot(snapshot, key: key)
     }
     try reader.finish(kind)
   }
@@ -164,6 +173,23 @@ private struct RequestReader {
     }
     guard let idempotencyKey, case .object(let members) = metadata else { return metadata }
     return .object(members.filter { $0.key != "idempotency_key" } + [.init("idempotency_key", .string(idempotencyKey))])
+  }
+
+  /// The members are those of the file; without a type it was taken by hand.
+  mutating func snapshot(_ now: Instant, metadata: JSONValue) -> Snapshot {
+    var given: [JSONValue.Member] = [
+      .init("snapshot_at", .string(now.description)), .init("snapshot_type", "manual"), .init("metadata", metadata),
+    ]
+    for column in RecordRow.columns(of: .snapshot) where column != "snapshot_at" && column != "metadata" {
+      // Of two members with one name the last one counts.
+      if let value = value(JSONString(column)) { given.append(.init(JSONString(column), value)) }
+    }
+    let file = RecordFile.decode(Array(JSONValue.object(given).text().utf8), role: .snapshot, path: RecordPath([]))
+    faults += file.diagnostics.filter { $0.severity == .error }.map(\.message)
+    if case .snapshot(let snapshot) = file.record { return snapshot }
+    return Snapshot(
+      cause: .manual, takenAt: now, totalValue: ExactDecimal(0), availableBalance: ExactDecimal(0),
+      marginUsed: ExactDecimal(0), unrealizedPnL: ExactDecimal(0), openPositions: .array([]))
   }
 
   func finish(_ kind: RecordRequest.Kind) throws {

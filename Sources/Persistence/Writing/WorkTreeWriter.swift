@@ -39,6 +39,8 @@ struct WorkTreeWriter {
       return try await create(record, name: name, request: request, keys: keys) { try countDecision(identity) }
     case .milestone(let milestone, _):
       return try await create(.milestone(milestone), name: name, request: request, keys: keys) { nil }
+    case .snapshot(let snapshot, _):
+      return try await create(.snapshot(snapshot), name: name, request: request, keys: keys) { nil }
     case .event(let event, _):
       // The log has the type in upper case, which hides a token from the scan and still gives most of it away.
       try gate.check(Array(event.type.utf8), path: nil)
@@ -159,17 +161,17 @@ struct WorkTreeWriter {
     let folder = layout == .dated ? folders[1] : folders[0]
     let head = try await repository.head().commit
     let tree = try await head.asyncMap { try await repository.commit($0).tree }
-    for ordinal in 0...10_000 {
-      if ordinal == 0 {
-        guard let path = preferred.map({ folder.appending($0) }), GitPath(path.bytes).isWellFormed,
-          TreeLayout.role(of: path, agent: agent).kind == record.kind, try await isFree(path, inTree: tree)
-        else { continue }
-        return GitPath(path.bytes)
-      }
+    if let path = preferred.map({ folder.appending($0) }), GitPath(path.bytes).isWellFormed,
+      TreeLayout.role(of: path, agent: agent).kind == record.kind, try await isFree(path, inTree: tree)
+    {
+      return GitPath(path.bytes)
+    }
+    for ordinal in 1...10_000 {
       let name =
         switch record {
         case .milestone(let milestone): TreeLayout.milestoneFileName(at: time, title: milestone.title, ordinal: ordinal)
-        default: TreeLayout.decisionFileName(at: time, ordinal: ordinal)
+        case .snapshot: TreeLayout.snapshotFileName(at: time, ordinal: ordinal)
+        case .decision, .event: TreeLayout.decisionFileName(at: time, ordinal: ordinal)
         }
       let path = folder.appending(name)
       if try await isFree(path, inTree: tree) { return GitPath(path.bytes) }
@@ -181,10 +183,9 @@ struct WorkTreeWriter {
 
   /// Where a record's file may lie: directly in the folder of its kind, or in that of its day.
   private func folders(for record: Record) throws -> (time: Instant, folders: [RecordPath]) {
-    guard let time = record.time else {
-      throw PersistenceError(.invalidRequest, "a record needs a time: nothing was written")
+    guard let time = record.time, let folder = TreeLayout.folder(of: record.kind, agent: agent) else {
+      throw PersistenceError(.invalidRequest, "a record needs a time and a folder: nothing was written")
     }
-    let folder = record.kind == .decision ? TreeLayout.decisions(of: agent) : TreeLayout.milestones(of: agent)
     return (time, [folder, folder.appending(TreeLayout.datedFolder(at: time))])
   }
 
@@ -202,7 +203,7 @@ struct WorkTreeWriter {
     let file = WorkTreeFile(workTree: workTree, path: use.path)
     if try file.exists() { bytes = try file.read(limit: GitRecordReader.logLimit) }
     switch request.kind {
-    case .decision, .milestone:
+    case .decision, .milestone, .snapshot:
       record = RecordFile.decode(bytes, role: TreeLayout.role(of: path, agent: agent), path: path).record
     case .event:
       var entry = SessionLog.parse(bytes, path: path).entries.first { $0.recordKey == use.recordKey }

@@ -32,6 +32,7 @@ package enum WriteReport {
       case .event: "Event logged"
       case .milestone: "Milestone created"
       case .identity: "Identity updated"
+      case .snapshot: "Snapshot recorded"
       }
     let message = written.isRepeated ? "\(subject) before under this idempotency key: \(name)" : "\(subject): \(name)"
     return Report.object([

@@ -4,18 +4,22 @@ import Git
 import Persistence
 import Records
 
-/// Records a decision, an event or a milestone, or updates the identity.
+/// Records a decision, an event, a milestone or a portfolio snapshot, or updates the identity.
 struct RecordCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "record",
-    abstract: "Record a decision, an event or a milestone, or update the identity.",
+    abstract: "Record a decision, an event, a milestone or a snapshot, or update the identity.",
     discussion: """
       The record becomes a durable file, then a commit, then a row. A database that is away does not fail the \
       write: the row follows at the next reconcile. The same idempotency key twice gives one record.
+
+      A snapshot is given with --input: total_value_usd and available_balance_usd, and as far as they are known \
+      snapshot_type, margin_used_usd, unrealized_pnl_usd, open_positions, pnl_24h, pnl_7d, pnl_30d, pnl_all_time and \
+      notes. The command `snapshot` makes one of the positions and prices in Redis.
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Argument(help: "decision, event, milestone or identity.")
+  @Argument(help: "decision, event, milestone, snapshot or identity.")
   var kind: RecordRequest.Kind
   @Option(help: ArgumentHelp("Read the request as JSON from a file; - is standard input.", valueName: "file"))
   var input: String?
