@@ -1,6 +1,5 @@
 internal import CHiredis
 internal import DedicatedThread
-internal import Glibc
 
 /// A connection to a Redis server, on a thread of its own.
 ///
@@ -39,18 +38,34 @@ package actor RedisClient {
   ///   (never sent again), `.closed`.
   @discardableResult
   package func command(_ arguments: [[UInt8]], retry: Retry = .afterLostConnection) throws(RedisError) -> Reply {
-    guard !isClosed else { throw RedisError(.closed, operation: "using a Redis client", message: "it has been closed") }
-    do throws(RedisError) {
-      return try send(arguments)
-    } catch where error.code == .connectionLost && retry == .afterLostConnection {
-      return try send(arguments)
-    }
+    try checkOpen()
+    return try trying(retry) { handle throws(RedisError) in try handle.command(arguments) }
   }
 
   /// Sends one command whose arguments are text.
   @discardableResult
   package func command(_ arguments: String..., retry: Retry = .afterLostConnection) throws(RedisError) -> Reply {
     try command(arguments.map { Array($0.utf8) }, retry: retry)
+  }
+
+  /// Sends commands in one go; their answers are in the same order, and an error of the server is one of them.
+  ///
+  /// - Throws: `.connectionLost`, `.timeout`, `.closed`: then any number of them may have been carried out.
+  package func pipeline(_ commands: [[String]], retry: Retry = .afterLostConnection) throws(RedisError) -> [Reply] {
+    try checkOpen()
+    let commands = commands.map { $0.map { Array($0.utf8) } }
+    return try trying(retry) { handle throws(RedisError) in try handle.pipeline(commands) }
+  }
+
+  /// Runs a Lua script, which the server does in one piece.
+  ///
+  /// The server keeps a script that it has seen; sending its few hundred bytes again costs less than a second round
+  /// trip after `NOSCRIPT`.
+  package func evaluate(
+    _ script: String, keys: [String], arguments: [String], retry: Retry = .once
+  ) throws(RedisError) -> Reply {
+    let words = ["EVAL", script, String(keys.count)] + keys + arguments
+    return try command(words.map { Array($0.utf8) }, retry: retry)
   }
 
   /// What to do when the connection breaks between sending a command and its answer.
@@ -76,24 +91,34 @@ package actor RedisClient {
   package nonisolated var redactedURL: String { settings.redactedURL }
 
   private func start() throws(RedisError) {
-    // hiredis writes without MSG_NOSIGNAL: on this thread, and no other, a broken connection must not raise SIGPIPE.
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe sigaddset(&signals, SIGPIPE)
-    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     handle = try RedisHandle.connect(settings)
   }
 
-  private func send(_ arguments: [[UInt8]]) throws(RedisError) -> Reply {
-    if handle == nil { handle = try RedisHandle.connect(settings) }
+  private func checkOpen() throws(RedisError) {
+    guard !isClosed else { throw RedisError(.closed, operation: "using a Redis client", message: "it has been closed") }
+  }
+
+  /// Calls `body` with the connection, and once more with a new one where the first was found broken.
+  private func trying<R>(
+    _ retry: Retry, _ body: (inout RedisHandle) throws(RedisError) -> R
+  ) throws(RedisError) -> R {
     do throws(RedisError) {
-      guard let reply = try handle?.command(arguments) else {
-        throw RedisError(.connectionLost, operation: "sending a command", message: "there is no connection")
-      }
-      return reply
+      return try withHandle(body)
+    } catch {
+      guard error.code == .connectionLost && retry == .afterLostConnection else { throw error }
+      return try withHandle(body)
+    }
+  }
+
+  private func withHandle<R>(_ body: (inout RedisHandle) throws(RedisError) -> R) throws(RedisError) -> R {
+    var current = if let handle = handle.take() { handle } else { try RedisHandle.connect(settings) }
+    do throws(RedisError) {
+      let result = try body(&current)
+      handle = consume current
+      return result
     } catch {
       // What is left on a broken connection would be taken for the next answer.
-      if handle?.isBroken == true { handle = nil }
+      if !current.isBroken { handle = consume current }
       throw error
     }
   }

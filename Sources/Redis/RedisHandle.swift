@@ -15,68 +15,126 @@ internal import Glibc
     unsafe redisFree(pointer)
   }
 
-  /// Connects, logs in and selects the database.
+  /// True once the connection is of no more use: an answer that comes late would be taken for the next one.
+  private(set) var isBroken = false
+
+  /// Connects, logs in and selects the database, all within the settings' limit, but for the look-up of a host's name,
+  /// which the C library bounds.
   ///
   /// - Throws: `.connectionFailed`, `.timeout`, `.authenticationFailed`, `.outOfMemory`, `.server`.
   static func connect(_ settings: RedisSettings) throws(RedisError) -> RedisHandle {
     let operation = "connecting to \(settings.redactedURL)"
-    let limit = timeval(settings.timeout)
+    let deadline = ContinuousClock.now + settings.timeout
     let started: UnsafeMutablePointer<redisContext>? =
       switch settings.endpoint {
-      case .tcp(let host, let port): unsafe redisConnectWithTimeout(host, CInt(port), limit)
-      case .unix(let path): unsafe redisConnectUnixWithTimeout(path, limit)
+      case .tcp(let host, let port): unsafe redisConnectWithTimeout(host, CInt(port), timeval(settings.timeout))
+      case .unix(let path): unsafe redisConnectUnixWithTimeout(path, timeval(settings.timeout))
       }
     guard let pointer = unsafe started else {
       throw RedisError(.outOfMemory, operation: operation, message: "out of memory")
     }
-    let handle = unsafe RedisHandle(pointer)
+    var handle = unsafe RedisHandle(pointer)
     guard unsafe pointer.pointee.err == 0 else {
       throw RedisError(.connectionFailed, operation: operation, message: handle.message)
     }
-    guard unsafe redisSetTimeout(pointer, limit) == REDIS_OK else {
-      throw RedisError(.connectionFailed, operation: operation, message: handle.message)
-    }
+    // hiredis opens its socket without it, and a program that is started later must not inherit the connection.
+    _ = unsafe fcntl(pointer.pointee.fd, F_SETFD, FD_CLOEXEC)
+    try handle.setLimit(deadline - .now, operation)
+    var greeting: [[[UInt8]]] = []
     if let password = settings.password {
-      let credentials = (settings.user.map { [$0] } ?? []) + [password]
-      _ = try handle.command((["AUTH"] + credentials).map { Array($0.utf8) })
+      greeting.append((["AUTH"] + (settings.user.map { [$0] } ?? []) + [password]).map { Array($0.utf8) })
     }
-    if settings.database != 0 {
-      _ = try handle.command(["SELECT", String(settings.database)].map { Array($0.utf8) })
+    if settings.database != 0 { greeting.append(["SELECT", String(settings.database)].map { Array($0.utf8) }) }
+    for (reply, command) in zip(try handle.pipeline(greeting), greeting) {
+      if case .error(let message) = reply { throw serverError(message, name(of: command)) }
     }
+    try handle.setLimit(settings.timeout, operation)
     return handle
   }
 
-  /// Sends one command and waits for its answer.
-  ///
-  /// After `.connectionLost`, `.timeout` or `.protocolViolation` the connection is of no more use: an answer that
-  /// comes late would be taken for that of the next command.
-  func command(_ arguments: [[UInt8]]) throws(RedisError) -> Reply {
-    let name = String(decoding: arguments.first?.prefix(20) ?? [], as: UTF8.self).uppercased()
-    guard let count = CInt(exactly: arguments.count), count > 0 else {
-      throw RedisError(.invalidParameter, operation: "sending a command", message: "a command has a name")
+  /// The limit for each wait on the socket.
+  private func setLimit(_ limit: Duration, _ operation: String) throws(RedisError) {
+    guard unsafe redisSetTimeout(pointer, timeval(limit)) == REDIS_OK else {
+      throw RedisError(.connectionFailed, operation: operation, message: message)
     }
-    // All arguments in one buffer, which holds still while hiredis reads them.
-    let joined = Array(arguments.joined()) + [0]
-    let lengths = arguments.map(\.count)
-    let answer = unsafe joined.withUnsafeBytes { buffer -> UnsafeMutableRawPointer? in
-      guard let base = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
-      var offset = 0
-      var pointers: [UnsafePointer<CChar>?] = unsafe []
-      for length in lengths {
-        unsafe pointers.append(base + offset)
-        offset += length
-      }
-      return unsafe redisCommandArgv(pointer, count, &pointers, lengths)
-    }
-    guard let answer = unsafe answer else { throw failure(name) }
-    defer { unsafe freeReplyObject(answer) }
-    let reply = unsafe Self.decode(answer.assumingMemoryBound(to: redisReply.self))
-    if case .error(let message) = reply { throw Self.serverError(message, name) }
+  }
+
+  /// Sends one command and waits for its answer; an error that the server answers is thrown.
+  mutating func command(_ arguments: [[UInt8]]) throws(RedisError) -> Reply {
+    let reply = try pipeline([arguments])[0]
+    if case .error(let message) = reply { throw Self.serverError(message, Self.name(of: arguments)) }
     return reply
   }
 
-  /// True once hiredis has met an error, after which a context cannot be used.
-  var isBroken: Bool { unsafe pointer.pointee.err != 0 }
+  /// Sends commands in one go and waits for as many answers, which are in the same order; an error of the server is
+  /// the answer of its command.
+  mutating func pipeline(_ commands: [[[UInt8]]]) throws(RedisError) -> [Reply] {
+    guard let first = commands.first else { return [] }
+    guard commands.allSatisfy({ !$0.isEmpty }) else {
+      throw RedisError(.invalidParameter, operation: "sending a command", message: "a command has a name")
+    }
+    let name = Self.name(of: first)
+    try send(commands, name)
+    var replies: [Reply] = []
+    replies.reserveCapacity(commands.count)
+    while replies.count < commands.count { replies.append(try reply(to: name)) }
+    return replies
+  }
+
+  /// Sends commands without waiting for an answer.
+  mutating func send(_ commands: [[[UInt8]]], _ operation: String) throws(RedisError) {
+    // Not through hiredis, which writes without MSG_NOSIGNAL: a server that has gone away must not end the process.
+    let bytes = RESP.encoded(commands)
+    var start = 0
+    while start < bytes.count {
+      let count = unsafe bytes[start...].withUnsafeBytes { buffer in
+        unsafe Glibc.send(pointer.pointee.fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else {
+        let code = errno
+        isBroken = true
+        let isLate = code == EAGAIN || code == EWOULDBLOCK
+        throw RedisError(
+          isLate ? .timeout : .connectionLost, operation: operation,
+          message: isLate ? "the server takes nothing" : "errno \(code)")
+      }
+      start += count
+    }
+  }
+
+  /// Waits for the next answer.
+  ///
+  /// After `.connectionLost`, `.timeout` or `.protocolViolation` the connection is of no more use.
+  mutating func reply(to operation: String) throws(RedisError) -> Reply {
+    while true {
+      if let reply = try bufferedReply(operation) { return reply }
+      guard unsafe redisBufferRead(pointer) == REDIS_OK else {
+        if unsafe pointer.pointee.err == REDIS_ERR_IO && errno == EINTR {
+          unsafe pointer.pointee.err = 0
+          continue
+        }
+        isBroken = true
+        throw failure(operation)
+      }
+    }
+  }
+
+  /// The next answer, if all of it has been read.
+  mutating func bufferedReply(_ operation: String) throws(RedisError) -> Reply? {
+    var answer: UnsafeMutableRawPointer?
+    guard unsafe redisGetReplyFromReader(pointer, &answer) == REDIS_OK else {
+      isBroken = true
+      throw failure(operation)
+    }
+    guard let answer = unsafe answer else { return nil }
+    defer { unsafe freeReplyObject(answer) }
+    return unsafe Self.decode(answer.assumingMemoryBound(to: redisReply.self))
+  }
+
+  private static func name(of arguments: [[UInt8]]) -> String {
+    String(decoding: arguments.first?.prefix(20) ?? [], as: UTF8.self).uppercased()
+  }
 
   private var message: String {
     unsafe withUnsafeBytes(of: pointer.pointee.errstr) { bytes in

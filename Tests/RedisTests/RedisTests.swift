@@ -122,3 +122,44 @@ struct RedisClientTests {
     #expect(error?.code == .unsupported)
   }
 }
+
+@Suite("Redis pipelines", .timeLimit(.minutes(1)))
+struct RedisPipelineTests {
+  @Test("Answers of a pipeline are in order, an error among them, and the connection goes on")
+  func pipeline() async throws {
+    let client = try await RedisClient(RedisSettings(url: RedisServer.shared().url))
+    var commands = [["SET", "pipe:a", "1"], ["LPUSH", "pipe:a", "x"], ["GET", "pipe:a"]]
+    commands += (0..<2_000).map { ["ECHO", "\($0)"] }
+    let replies = try await client.pipeline(commands)
+    #expect(replies.count == 2_003)
+    #expect(replies[0] == .status("OK") && replies[2].text == "1")
+    if case .error(let message) = replies[1] { #expect(message.hasPrefix("WRONGTYPE")) } else { Issue.record("no error") }
+    #expect(replies[3...].enumerated().allSatisfy { $1.text == "\($0)" })
+    #expect(try await client.pipeline([]) == [])
+    #expect(try await client.command("DEL", "pipe:a").integer == 1)
+  }
+
+  @Test("A user of the access control list logs in, and may do no more than the list says")
+  func user() async throws {
+    let server = try await RedisServer.start(configuration: ["--user", "reader", "on", ">s3c:ret@", "~*", "+get", "+ping"])
+    let client = try await RedisClient(RedisSettings(url: "unix://reader:s3c%3Aret%40@\(server.socket)"))
+    #expect(try await client.command("GET", "nothing") == .null)
+    let refused = await #expect(throws: RedisError.self) { try await client.command("SET", "k", "v") }
+    #expect(refused?.code == .authenticationFailed)
+    let wrong = await #expect(throws: RedisError.self) {
+      try await RedisClient(RedisSettings(url: "unix://reader:canary@\(server.socket)"))
+    }
+    #expect(wrong?.code == .authenticationFailed && wrong?.description.contains("canary") == false)
+  }
+
+  @Test("A script runs in one piece and answers like a command")
+  func script() async throws {
+    let client = try await RedisClient(RedisSettings(url: RedisServer.shared().url))
+    let reply = try await client.evaluate("return {KEYS[1], ARGV[1], 7}", keys: ["k"], arguments: ["é"])
+    #expect(reply.elements == [.string(Array("k".utf8)), .string(Array("é".utf8)), .integer(7)])
+    let error = await #expect(throws: RedisError.self) {
+      try await client.evaluate("return redis.error_reply('MINE failed')", keys: [], arguments: [])
+    }
+    #expect(error?.code == .server && error?.message.hasPrefix("MINE") == true)
+  }
+}
