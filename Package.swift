@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "Persistence",
       dependencies: [
-        "CMigrations", "DedicatedThread", "Records", "SecretScan", "Git", "Postgres",
+        "CMigrations", "DedicatedThread", "Records", "SecretScan", "Git", "Postgres", "Redis",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: settings),
@@ -154,7 +154,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PersistenceTests",
-      dependencies: ["Persistence", "Records", "Git", "Postgres", "TestSupport"],
+      dependencies: ["Persistence", "Records", "Git", "Postgres", "Redis", "TestSupport"],
       exclude: ["Fixtures"],
       swiftSettings: settings),
     // An MCP server with the content of the public conformance suite, to be run by clients of the tests.

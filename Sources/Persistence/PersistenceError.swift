@@ -38,6 +38,8 @@ package struct PersistenceError: Error, Sendable, CustomStringConvertible {
     package static let nameTaken = Code("name-taken")
     /// Git holds something else where a record was to go, which may be newer.
     package static let conflict = Code("conflict")
+    /// A key of the cache holds something other than it should; it was left as it is.
+    package static let cacheValue = Code("cache-value")
     /// The disk, or the permissions, refused a file.
     package static let writeFailed = Code("write-failed")
   }

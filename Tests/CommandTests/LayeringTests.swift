@@ -17,7 +17,8 @@ internal import Testing
     "Postgres": ["CLibPQ", "DedicatedThread"],
     "Redis": ["CHiredis", "DedicatedThread"],
     "Persistence": [
-      "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "SecretScan",
+      "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "Redis",
+      "SecretScan",
     ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
     "MCPServer": [
