@@ -109,14 +109,21 @@ internal import Glibc
   mutating func reply(to operation: String) throws(RedisError) -> Reply {
     while true {
       if let reply = try bufferedReply(operation) { return reply }
-      guard unsafe redisBufferRead(pointer) == REDIS_OK else {
-        if unsafe pointer.pointee.err == REDIS_ERR_IO && errno == EINTR {
-          unsafe pointer.pointee.err = 0
-          continue
-        }
+      try read(operation)
+    }
+  }
+
+  /// The socket, to wait for. It belongs to the handle.
+  var descriptor: CInt { unsafe pointer.pointee.fd }
+
+  /// Waits until the server has sent something, and keeps it.
+  mutating func read(_ operation: String) throws(RedisError) {
+    while unsafe redisBufferRead(pointer) != REDIS_OK {
+      guard unsafe pointer.pointee.err == REDIS_ERR_IO && errno == EINTR else {
         isBroken = true
         throw failure(operation)
       }
+      unsafe pointer.pointee.err = 0
     }
   }
 

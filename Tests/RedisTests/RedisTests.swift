@@ -163,3 +163,56 @@ struct RedisPipelineTests {
     #expect(error?.code == .server && error?.message.hasPrefix("MINE") == true)
   }
 }
+
+@Suite("Redis subscriptions", .timeLimit(.minutes(1)))
+struct RedisSubscriptionTests {
+  @Test("A listener hears again after the server was killed, and is told of the gap once")
+  func reconnects() async throws {
+    let server = try await RedisServer.start()
+    let subscription = RedisSubscription(try RedisSettings(url: server.url), channels: ["a", "b"])
+    #expect(await subscription.next() == .connected)
+    #expect(try server.cli("PUBLISH", "b", "one") == "1")
+    #expect(await subscription.next() == .message(channel: "b", payload: Array("one".utf8)))
+    try server.kill()
+    guard case .disconnected(let error) = await subscription.next() else {
+      Issue.record("the loss was not told")
+      return
+    }
+    #expect(error.isTransient)
+    async let next = subscription.next()
+    try await server.restart()
+    #expect(await next == .connected)
+    #expect(try server.cli("PUBLISH", "a", "two") == "1")
+    #expect(await subscription.next() == .message(channel: "a", payload: Array("two".utf8)))
+  }
+
+  @Test("A listener that waits is cancelled, with and without a server")
+  func cancelled() async throws {
+    let server = try await RedisServer.start()
+    let listening = RedisSubscription(try RedisSettings(url: server.url), channels: ["a"])
+    #expect(await listening.next() == .connected)
+    let missing = RedisSubscription(RedisSettings(.unix(path: "/tmp/no-such-socket")), channels: ["a"])
+    guard case .disconnected = await missing.next() else {
+      Issue.record("a missing server was not told")
+      return
+    }
+    for subscription in [listening, missing] {
+      let waiting = Task { await subscription.next() }
+      waiting.cancel()
+      #expect(await waiting.value == nil)
+      #expect(await subscription.next() == nil)
+    }
+  }
+
+  @Test("A listener that may not listen is told why")
+  func refused() async throws {
+    let server = try await RedisServer.start(configuration: ["--user", "quiet", "on", ">pw", "~*", "+get"])
+    let subscription = RedisSubscription(
+      try RedisSettings(url: "unix://quiet:pw@\(server.socket)"), channels: ["a"])
+    guard case .disconnected(let error) = await subscription.next() else {
+      Issue.record("the refusal was not told")
+      return
+    }
+    #expect(error.message.hasPrefix("NOPERM"))
+  }
+}
