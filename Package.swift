@@ -101,7 +101,7 @@ let package = Package(
     .executableTarget(
       name: "moha-sync",
       dependencies: [
-        "Records", "Git", "Postgres", "Redis", "Persistence", "EmbeddedServers", "MCPServer",
+        "DedicatedThread", "Records", "Git", "Postgres", "Redis", "Persistence", "EmbeddedServers", "MCPServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -152,9 +152,13 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings),
+    // Counts against a limit as one of several processes.
+    .executableTarget(
+      name: "redis-fixture", dependencies: ["Persistence", "Redis"], path: "Tests/redis-fixture",
+      swiftSettings: settings),
     .testTarget(
       name: "PersistenceTests",
-      dependencies: ["Persistence", "Records", "Git", "Postgres", "Redis", "TestSupport"],
+      dependencies: ["Persistence", "Records", "Git", "Postgres", "Redis", "TestSupport", "redis-fixture"],
       exclude: ["Fixtures"],
       swiftSettings: settings),
     // An MCP server with the content of the public conformance suite, to be run by clients of the tests.

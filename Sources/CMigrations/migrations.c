@@ -14,8 +14,10 @@ static const unsigned char indexes_functions[] = {
 static const unsigned char fences[] = {
 #embed "../../migrations/0004_fences.sql"
 };
+static const unsigned char fence_check[] = {
+#embed "../../migrations/0005_fence_check.sql"
 static const unsigned char snapshots[] = {
-#embed "../../migrations/0005_snapshots.sql"
+#embed "../../migrations/0006_snapshots.sql"
 };
 static const unsigned char manifest[] = {
 #embed "../../migrations/schema.txt"
@@ -26,7 +28,8 @@ static const struct moha_migration migrations[] = {
 	{ "0002_provenance.sql", provenance, sizeof provenance },
 	{ "0003_indexes_functions.sql", indexes_functions, sizeof indexes_functions },
 	{ "0004_fences.sql", fences, sizeof fences },
-	{ "0005_snapshots.sql", snapshots, sizeof snapshots },
+	{ "0005_fence_check.sql", fence_check, sizeof fence_check },
+	{ "0006_snapshots.sql", snapshots, sizeof snapshots },
 };
 
 size_t moha_migration_count(void)

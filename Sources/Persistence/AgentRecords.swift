@@ -14,7 +14,11 @@ package struct AgentRecords: Sendable {
   private let feed: RecordChanges
   private let service: RecordService
 
-  package init(repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess) {
+  /// - Parameter events: whom to tell of records that git has taken; nil tells nobody.
+  package init(
+    repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess,
+    events: RecordEvents? = nil
+  ) {
     self.agent = agent
     self.repository = repository
     self.database = database
@@ -22,7 +26,8 @@ package struct AgentRecords: Sendable {
     feed = RecordChanges(repository: repository, agent: agent, lookout: lookout)
     files = AgentFiles(workTree: repository.workTree, agent: agent)
     service = RecordService(
-      writer: RecordWriter(repository: repository, agent: agent, settings: writing), database: database.ifUp)
+      writer: RecordWriter(repository: repository, agent: agent, settings: writing), events: events,
+      database: database.ifUp)
   }
 
   /// Records what the client asks for, and returns the answer that existing clients parse.

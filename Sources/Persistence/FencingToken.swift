@@ -9,7 +9,7 @@ package import Postgres
 package struct FencingToken: Hashable, Sendable {
   package let scope: String
   /// Zero where nobody has written in the scope yet.
-  let value: Int64
+  package let value: Int64
 
   /// Reads the token in force. To be called when the lock is held, before anything that the write depends on is read.
   package static func current(
@@ -26,24 +26,30 @@ package struct FencingToken: Hashable, Sendable {
   /// Tokens are at least the microseconds of the clock: a table that was emptied does not give out old ones again.
   ///
   /// - Parameter holder: who writes, for people who look at the table.
-  package func exchange(_ transaction: borrowing Transaction, holder: String, schema: SchemaName) throws {
+  /// - Returns: the token that is in force when the transaction has committed.
+  @discardableResult
+  package func exchange(_ transaction: borrowing Transaction, holder: String, schema: SchemaName) throws -> FencingToken
+  {
     let table = schema.qualified("maven_fences")
     let clock = "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint"
-    let count =
+    let rows =
       value == 0
-      ? try transaction.execute(
-        "INSERT INTO \(table) (scope, token, holder) VALUES ($1, \(clock), $2) ON CONFLICT (scope) DO NOTHING",
-        [.text(scope), .text(holder)])
-      : try transaction.execute(
+      ? try transaction.query(
+        """
+        INSERT INTO \(table) (scope, token, holder) VALUES ($1, \(clock), $2) ON CONFLICT (scope) DO NOTHING
+        RETURNING token
+        """, [.text(scope), .text(holder)])
+      : try transaction.query(
         """
         UPDATE \(table) SET token = greatest(token + 1, \(clock)), holder = $2, taken_at = now()
-        WHERE scope = $1 AND token = $3
+        WHERE scope = $1 AND token = $3 RETURNING token
         """, [.text(scope), .text(holder), .int(value)])
-    guard count == 1 else {
+    guard let row = rows.first else {
       let rows = try transaction.query("SELECT holder FROM \(table) WHERE scope = $1", [.text(scope)])
       let holder = try rows.first?.string(0) ?? "somebody who removed its row"
       throw PersistenceError(
         .locked, "the lock \(scope) has passed to \(holder): nothing was changed", hint: "run again when it has ended")
     }
+    return FencingToken(scope: scope, value: try row.int(0))
   }
 }

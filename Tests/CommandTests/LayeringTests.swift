@@ -26,9 +26,9 @@ internal import Testing
       "NIOCore", "NIOHTTPTypes", "Persistence", "Records", "ServiceLifecycle",
     ],
     "moha-sync": [
-      "ArgumentParser", "AsyncHTTPClient", "Configuration", "EmbeddedServers", "FoundationEssentials", "Git", "Logging",
-      "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres", "Records", "Redis", "ServiceLifecycle", "Subprocess",
-      "SystemPackage", "UnixSignals",
+      "ArgumentParser", "AsyncHTTPClient", "Configuration", "DedicatedThread", "EmbeddedServers", "FoundationEssentials",
+      "Git", "Logging", "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres", "Records", "Redis",
+      "ServiceLifecycle", "Subprocess", "SystemPackage", "UnixSignals",
     ],
   ]
 

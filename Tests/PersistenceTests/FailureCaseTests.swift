@@ -40,7 +40,7 @@ internal import Testing
     }
     func exchange(_ token: FencingToken) async throws -> PersistenceError.Code? {
       try await code {
-        try await connection.transaction { try token.exchange($0, holder: "test", schema: .public) }
+        _ = try await connection.transaction { try token.exchange($0, holder: "test", schema: .public) }
       }
     }
     let first = try await current()

@@ -41,6 +41,15 @@ package final class RedisServer: Sendable {
     try process.kill()
   }
 
+  /// Stops the server in the middle of whatever it does; it answers nobody until `resume()`.
+  package func pause() throws {
+    try process.signal(SIGSTOP)
+  }
+
+  package func resume() throws {
+    try process.signal(SIGCONT)
+  }
+
   /// Starts the server again after `kill()`, empty, and waits until it accepts connections.
   package func restart() async throws {
     try process.restart()

@@ -50,8 +50,13 @@ final class ServerProcess: Sendable {
 
   /// Kills the server as a power cut would.
   func kill() throws {
-    guard let process = try processIdentifier(), Glibc.kill(process, SIGKILL) == 0 else {
-      throw ChildProcess.Failure(operation: "killing the server", status: errno)
+    try signal(SIGKILL)
+  }
+
+  /// Sends the server a signal, such as SIGSTOP.
+  func signal(_ number: Int32) throws {
+    guard let process = try processIdentifier(), Glibc.kill(process, number) == 0 else {
+      throw ChildProcess.Failure(operation: "signalling the server", status: errno)
     }
   }
 

@@ -21,9 +21,11 @@ package struct PriceCache: Sendable {
   }
 
   /// Keeps the price for a minute from now.
-  package func put(_ asset: Asset, _ value: ExactDecimal) async throws {
+  @discardableResult
+  package func put(_ asset: Asset, _ value: ExactDecimal) async throws -> Price {
     try await client.command(
       "SET", Self.keys.key(asset.name), value.text, "EX", String(Self.lifetime.components.seconds))
+    return Price(asset: asset, value: value, remaining: Self.lifetime)
   }
 
   /// The price; nil where there is none, or it has expired.

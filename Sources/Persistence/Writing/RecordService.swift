@@ -1,3 +1,4 @@
+internal import Git
 package import Records
 
 /// Records on behalf of any client: the write, then the row, then the answer that all of them give.
@@ -6,9 +7,14 @@ package struct RecordService: Sendable {
   /// The database where it can answer without being started: a write does not wait for a server to come up.
   private let database: @Sendable () async -> Database?
   private let projections: Projections
+  /// Whom to tell of records that git has taken; nil tells nobody.
+  private let events: RecordEvents?
 
-  package init(writer: RecordWriter, database: @escaping @Sendable () async -> Database?) {
+  package init(
+    writer: RecordWriter, events: RecordEvents? = nil, database: @escaping @Sendable () async -> Database?
+  ) {
     self.writer = writer
+    self.events = events
     self.database = database
     projections = Projections(agent: writer.agent)
   }
@@ -23,16 +29,27 @@ package struct RecordService: Sendable {
     package var json: JSONValue { WriteReport.json(written, row: row) }
   }
 
-  /// Returns when git holds the record and the row is there, or late.
+  /// Returns when git holds the record and the row is there, or late; listeners have been told, or could not be.
   ///
   /// A cancelled call has written nothing, or all of it: see `RecordWriter.write(_:)`.
   package func record(_ request: RecordRequest) async throws -> Outcome {
     let written = try await writer.write(request)
-    guard let record = written.record else { return Outcome(written: written, row: nil) }
-    guard let database = await database() else {
-      return Outcome(written: written, row: RowProjection.Outcome(rowID: nil, error: "the database is not running"))
+    let row = await project(written)
+    if let commit = written.commit, !written.isRepeated {
+      await events?.publish([
+        RecordEvent(
+          kind: written.kind.rawValue, path: written.path, commit: commit.description, agent: writer.agent)
+      ])
     }
-    return Outcome(written: written, row: await projections.projection(into: database).project(record))
+    return Outcome(written: written, row: row)
+  }
+
+  private func project(_ written: RecordWriter.Written) async -> RowProjection.Outcome? {
+    guard let record = written.record else { return nil }
+    guard let database = await database() else {
+      return RowProjection.Outcome(rowID: nil, error: "the database is not running")
+    }
+    return await projections.projection(into: database).project(record)
   }
 }
 
