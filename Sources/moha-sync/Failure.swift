@@ -70,7 +70,21 @@ struct Failure {
         default: .failed
         }
     case let error as RedisError:
-      (code, message, hint, status) = ("redis-\(error.code)", error.description, nil, .serviceDown)
+      (code, message) = ("redis-\(error.code)", error.description)
+      hint =
+        switch error.code {
+        case .connectionFailed, .timeout, .connectionLost:
+          "check that the server runs, and the URL that `moha-sync status` shows"
+        case .authenticationFailed: "check the password and the user's rights (REDIS_URL)"
+        case .outOfMemory: "nothing was changed; raise maxmemory, or remove keys that nobody needs"
+        default: nil
+        }
+      status =
+        switch error.code {
+        case .invalidParameter, .unsupported: .usage
+        case .server, .protocolViolation: .failed
+        default: .serviceDown
+        }
     case let error as EmbeddedServersError:
       (code, message, hint) = ("embedded-\(error.code)", error.description, error.hint)
       status = error.code == .busy ? .locked : .serviceDown

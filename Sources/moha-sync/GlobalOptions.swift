@@ -36,8 +36,10 @@ struct GlobalOptions: ParsableArguments {
   private static let flags: Set<String> = ["--json", "--quiet", "-q", "--verbose", "-v"]
   private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color"]
 
-  /// Commands whose first argument is a command too.
-  private static let nested: Set<String> = ["log", "cron"]
+  /// Commands whose first argument is a command too, and which of those have commands again.
+  private static let nested: [String: Set<String>] = [
+    "log": [], "cron": [], "lock": [], "cache": ["price", "position"],
+  ]
 
   /// The arguments with the global options that precede the command's name moved behind it.
   ///
@@ -58,7 +60,9 @@ struct GlobalOptions: ParsableArguments {
       }
     }
     guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
-    let depth = nested.contains(command) && rest.dropFirst().first?.hasPrefix("-") == false ? 2 : 1
+    var depth = 1
+    let words = rest.dropFirst().prefix { !$0.hasPrefix("-") }
+    if let inner = nested[command], let first = words.first { depth = inner.contains(first) && words.count > 1 ? 3 : 2 }
     return Array(rest.prefix(depth)) + leading + rest.dropFirst(depth)
   }
 }

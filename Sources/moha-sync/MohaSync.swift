@@ -21,7 +21,7 @@ struct MohaSync: AsyncParsableCommand {
         3    partly done: some files cannot become records
         4    differences found (verify, reconcile --dry-run)
         10   no repository, or no .moha/<agent> tree in it
-        11   locked by another run
+        11   locked by another run, or over a rate limit
         12   refused for safety
         69   a service is down
         130  interrupted
@@ -31,6 +31,7 @@ struct MohaSync: AsyncParsableCommand {
       CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self, Log.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
+      CommandGroup(name: "REDIS", subcommands: [Cache.self, Lock.self, Watch.self]),
       CommandGroup(name: "PERIODIC", subcommands: [Tick.self, Cron.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),

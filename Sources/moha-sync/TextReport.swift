@@ -214,7 +214,7 @@ struct TextReport {
     return line.count > 120 ? "\(line.prefix(117))… (\(text.utf8.count) bytes)" : line
   }
 
-  private func table(_ header: [String], _ rows: [[String]]) -> String {
+  func table(_ header: [String], _ rows: [[String]]) -> String {
     if isMarkdown {
       let lines = [header, header.map { _ in "---" }] + rows
       return lines.map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")

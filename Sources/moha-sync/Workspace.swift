@@ -3,6 +3,7 @@ import Git
 import Persistence
 import Postgres
 import Records
+import Redis
 
 /// The repository and the settings of one command.
 struct Workspace: Sendable {
@@ -34,10 +35,28 @@ struct Workspace: Sendable {
     return try? Database(settings: ConnectionSettings(conninfo: servers.postgresEndpoint.url), schema: settings.schema)
   }
 
+  /// Where Redis is; starts the embedded server when nothing is configured.
+  func redis() async throws -> RedisSettings {
+    if let url = settings.redisURL { return try RedisSettings(url: url) }
+    return RedisSettings(.unix(path: try await servers.startRedis().socketPath))
+  }
+
+  /// Redis where it can answer without being started.
+  func redisIfUp() async -> RedisSettings? {
+    if let url = settings.redisURL { return try? RedisSettings(url: url) }
+    guard await servers.status().redis.isRunning else { return nil }
+    return RedisSettings(.unix(path: servers.redisEndpoint.socketPath))
+  }
+
+  /// Tells the listeners of `watch` of records; `report` takes a sentence when that begins to fail.
+  func recordEvents(report: @escaping @Sendable (String) -> Void = { _ in }) -> RecordEvents {
+    RecordEvents(settings: { await redisIfUp() }, report: report)
+  }
+
   var recordService: RecordService {
     RecordService(
       writer: RecordWriter(repository: repository, agent: settings.agent, settings: settings.writing),
-      database: { await databaseIfUp() })
+      events: recordEvents(), database: { await databaseIfUp() })
   }
 
   func reconciler(schema: SchemaName? = nil) async throws -> Reconciler {

@@ -23,7 +23,7 @@ struct MCP: ServingCommand {
   func run() async throws {
     let workspace = try await Workspace(options)
     let logger = offer.logger(options)
-    let server = StdioServer(offering: try offer.offering(workspace), logger: logger)
+    let server = StdioServer(offering: try offer.offering(workspace, logger: logger), logger: logger)
     try await MCP.serve(server, logger: logger)
   }
 
@@ -68,14 +68,16 @@ struct OfferOptions: ParsableArguments {
     tools?.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }.map { String($0) }
   }
 
-  func offering(_ workspace: Workspace) throws -> MavenOffering {
+  /// - Parameter logger: hears of record events that cannot be published, and nobody else does.
+  func offering(_ workspace: Workspace, logger: Logger) throws -> MavenOffering {
     var options = MavenOffering.Options()
     options.isReadOnly = readOnly
     options.tools = names.map { Set($0) }
     let records = AgentRecords(
       repository: workspace.repository, agent: workspace.settings.agent, writing: workspace.settings.writing,
       database: DatabaseAccess(
-        ifUp: { await workspace.databaseIfUp() }, starting: { try await workspace.database() }))
+        ifUp: { await workspace.databaseIfUp() }, starting: { try await workspace.database() }),
+      events: workspace.recordEvents { logger.warning("\($0)") })
     return MavenOffering(records: records, options: options, version: MohaSync.configuration.version)
   }
 

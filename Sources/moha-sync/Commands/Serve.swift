@@ -32,7 +32,7 @@ struct Serve: ServingCommand {
     settings.allowedHosts = allowHost
     if let tokenFile { settings.tokens = try Serve.tokens(in: tokenFile) }
     let logger = offer.logger(options)
-    let offering = try offer.offering(workspace)
+    let offering = try offer.offering(workspace, logger: logger)
     let service: HTTPService
     do {
       let (host, isQuiet) = (host, options.quiet)
