@@ -16,6 +16,7 @@ static const unsigned char fences[] = {
 };
 static const unsigned char fence_check[] = {
 #embed "../../migrations/0005_fence_check.sql"
+};
 static const unsigned char snapshots[] = {
 #embed "../../migrations/0006_snapshots.sql"
 };
