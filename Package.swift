@@ -58,6 +58,7 @@ let package = Package(
     .target(name: "CMigrations"),
 
     .target(name: "DedicatedThread", swiftSettings: strictSettings),
+    .target(name: "Telemetry", swiftSettings: settings),
     .target(
       name: "Records",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
@@ -72,7 +73,7 @@ let package = Package(
     .target(
       name: "Persistence",
       dependencies: [
-        "CMigrations", "DedicatedThread", "Records", "SecretScan", "Git", "Postgres", "Redis",
+        "CMigrations", "DedicatedThread", "Records", "SecretScan", "Git", "Postgres", "Redis", "Telemetry",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: settings),
@@ -87,7 +88,7 @@ let package = Package(
     .target(
       name: "MCPServer",
       dependencies: [
-        "DedicatedThread", "Records", "Persistence",
+        "DedicatedThread", "Records", "Persistence", "Telemetry",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -102,6 +103,7 @@ let package = Package(
       name: "moha-sync",
       dependencies: [
         "DedicatedThread", "Records", "Git", "Postgres", "Redis", "Persistence", "EmbeddedServers", "MCPServer",
+        "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),
@@ -132,6 +134,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Postgres", "DedicatedThread"], path: "Tests/TestSupport",
       swiftSettings: settings),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "SecretScanTests", dependencies: ["SecretScan", "TestSupport"], swiftSettings: settings),
     // Commits as a process of its own, to be traced, killed and run beside others by the tests.
@@ -185,7 +188,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "CommandTests", dependencies: ["moha-sync", "Records", "Postgres", "TestSupport"],
+      name: "CommandTests", dependencies: ["moha-sync", "Records", "Postgres", "Telemetry", "TestSupport"],
       swiftSettings: settings),
   ]
 )

@@ -11,6 +11,7 @@ internal import Testing
   /// Every target with Swift sources, and what else it may import.
   private static let allowed: [String: Set<String>] = [
     "DedicatedThread": [],
+    "Telemetry": [],
     "Records": ["Crypto", "FoundationEssentials"],
     "SecretScan": ["Crypto"],
     "Git": ["CLibGit2", "DedicatedThread"],
@@ -18,17 +19,17 @@ internal import Testing
     "Redis": ["CHiredis", "DedicatedThread"],
     "Persistence": [
       "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "Redis",
-      "SecretScan",
+      "SecretScan", "Telemetry",
     ],
     "EmbeddedServers": ["Crypto", "Subprocess", "SystemPackage"],
     "MCPServer": [
       "Crypto", "DedicatedThread", "FoundationEssentials", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging",
-      "NIOCore", "NIOHTTPTypes", "Persistence", "Records", "ServiceLifecycle",
+      "NIOCore", "NIOHTTPTypes", "Persistence", "Records", "ServiceLifecycle", "Telemetry",
     ],
     "moha-sync": [
-      "ArgumentParser", "AsyncHTTPClient", "Configuration", "DedicatedThread", "EmbeddedServers", "FoundationEssentials",
-      "Git", "Logging", "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres", "Records", "Redis",
-      "ServiceLifecycle", "Subprocess", "SystemPackage", "UnixSignals",
+      "ArgumentParser", "AsyncHTTPClient", "Configuration", "DedicatedThread", "EmbeddedServers",
+      "FoundationEssentials", "Git", "Logging", "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres",
+      "Records", "Redis", "ServiceLifecycle", "Subprocess", "SystemPackage", "Telemetry", "UnixSignals",
     ],
   ]
 
