@@ -1,6 +1,7 @@
 package import Git
 internal import Postgres
 package import Records
+package import Telemetry
 
 /// One agent's records as a server offers them: the files, the writes, and the database where it is there.
 ///
@@ -11,22 +12,28 @@ package struct AgentRecords: Sendable {
   let repository: Repository
   let database: DatabaseAccess
   let lookout: Lookout
+  /// Layers that this module knows nothing of, for `health()`.
+  let otherLayers: [AgentHealth.Probe]
   private let feed: RecordChanges
   private let service: RecordService
 
-  /// - Parameter events: whom to tell of records that git has taken; nil tells nobody.
+  /// - Parameters:
+  ///   - events: whom to tell of records that git has taken; nil tells nobody.
+  ///   - otherLayers: what else belongs to the records' health.
+  ///   - activity: where writes are counted.
   package init(
     repository: Repository, agent: Agent, writing: WriteSettings, database: DatabaseAccess,
-    events: RecordEvents? = nil
+    events: RecordEvents? = nil, otherLayers: [AgentHealth.Probe] = [], activity: Activity? = nil
   ) {
     self.agent = agent
+    self.otherLayers = otherLayers
     self.repository = repository
     self.database = database
     lookout = Lookout(of: repository)
     feed = RecordChanges(repository: repository, agent: agent, lookout: lookout)
     files = AgentFiles(workTree: repository.workTree, agent: agent)
     service = RecordService(
-      writer: RecordWriter(repository: repository, agent: agent, settings: writing), events: events,
+      writer: RecordWriter(repository: repository, agent: agent, settings: writing), events: events, activity: activity,
       database: database.ifUp)
   }
 

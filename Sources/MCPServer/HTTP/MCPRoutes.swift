@@ -5,6 +5,7 @@ package import Logging
 internal import NIOCore
 internal import Records
 internal import Synchronization
+package import Telemetry
 
 /// Serves clients of both eras over Streamable HTTP at `/mcp`.
 ///
@@ -30,8 +31,8 @@ package final class MCPRoutes: Sendable {
   private let requests: Counter
   private let streams: Counter
 
-  package init(offering: any Offering, settings: HTTPSettings, logger: Logger) {
-    handler = RequestHandler(offering, logger: logger)
+  package init(offering: any Offering, settings: HTTPSettings, logger: Logger, activity: Activity? = nil) {
+    handler = RequestHandler(offering, logger: logger, activity: activity)
     self.settings = settings
     feed = ChangeFeed(offering)
     sessions = SessionStore(settings, feed)

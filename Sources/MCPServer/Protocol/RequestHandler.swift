@@ -1,5 +1,6 @@
 internal import Logging
 internal import Records
+internal import Telemetry
 
 /// Answers requests of either era from an offering: checks the parameters, calls it, renders what it gives.
 ///
@@ -8,14 +9,17 @@ struct RequestHandler: Sendable {
   let offering: any Offering
   let catalog: Catalog
   let logger: Logger
+  /// Where requests are counted; nil where nobody asks for the counts.
+  private let activity: Activity?
   private let server: JSONValue
 
   /// A larger result is not sent: it would not fit a model, and is a fault of the offering.
   static let maximumResultBytes = 4 << 20
 
-  init(_ offering: any Offering, logger: Logger) {
+  init(_ offering: any Offering, logger: Logger, activity: Activity? = nil) {
     self.offering = offering
     self.logger = logger
+    self.activity = activity
     catalog = Catalog(offering)
     server = Rendering.implementation(offering.server)
   }
@@ -32,6 +36,24 @@ struct RequestHandler: Sendable {
 
   /// Checks a request and says what is to be done for it.
   func plan(_ name: String, _ parameters: JSONValue, _ scope: RequestScope) -> Plan {
+    let start = ContinuousClock.now
+    let plan = checked(name, parameters, scope)
+    switch plan {
+    case .answered(let answer): count(name, answer, since: start)
+    case .connection: activity?.request(name, .ok, ContinuousClock.now - start)
+    // Counted with its answer.
+    case .work: break
+    }
+    return plan
+  }
+
+  private func count(_ name: String, _ answer: Answer, since start: ContinuousClock.Instant) {
+    guard let activity else { return }
+    let outcome: Activity.RequestOutcome = if case .success = answer { .ok } else { .error }
+    activity.request(name, outcome, ContinuousClock.now - start)
+  }
+
+  private func checked(_ name: String, _ parameters: JSONValue, _ scope: RequestScope) -> Plan {
     guard let method = Method(rawValue: name), method.exists(in: scope.revision), catalog.offers(method) else {
       return .answered(.failure(.methodNotFound(name)))
     }
@@ -187,6 +209,8 @@ struct RequestHandler: Sendable {
 
 extension RequestHandler {
   func initialization(_ revision: Revision) -> [UInt8] {
+    let start = ContinuousClock.now
+    defer { activity?.request(Method.initialize.rawValue, .ok, ContinuousClock.now - start) }
     var members = [
       JSONValue.Member("protocolVersion", .string(revision.rawValue)),
       JSONValue.Member("capabilities", catalog.capabilities(revision)), JSONValue.Member("serverInfo", server),
@@ -211,6 +235,16 @@ extension RequestHandler {
 
   /// Runs planned work and renders its outcome. A fault is logged and told to nobody else.
   func answer(
+    _ work: @Sendable (CallContext) async throws -> [UInt8], _ method: Method, _ scope: RequestScope,
+    _ context: CallContext
+  ) async -> Answer {
+    let start = ContinuousClock.now
+    let answer = await outcome(work, method, scope, context)
+    count(method.rawValue, answer, since: start)
+    return answer
+  }
+
+  private func outcome(
     _ work: @Sendable (CallContext) async throws -> [UInt8], _ method: Method, _ scope: RequestScope,
     _ context: CallContext
   ) async -> Answer {

@@ -16,7 +16,7 @@ enum Revision: String, CaseIterable, Comparable, Sendable {
 }
 
 /// The requests that clients may send.
-enum Method: String, Sendable {
+enum Method: String, CaseIterable, Sendable {
   case initialize
   case ping
   case setLevel = "logging/setLevel"

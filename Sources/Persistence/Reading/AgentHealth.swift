@@ -1,5 +1,3 @@
-internal import Git
-internal import Postgres
 package import Records
 
 /// Whether the layers that hold the records are well. Works while any of them is down.
@@ -11,16 +9,72 @@ package struct AgentHealth: Sendable {
     case down
   }
 
+  /// What a look at a layer found.
+  package struct Finding: Sendable {
+    package let status: Status
+    /// Stable, for scripts; `ok` where nothing is wrong.
+    package let code: String
+    package let detail: String
+    /// The next safe command; nil where there is nothing to do.
+    package let hint: String?
+
+    package init(_ status: Status, code: String, _ detail: String, hint: String?) {
+      self.status = status
+      self.code = code
+      self.detail = detail
+      self.hint = hint
+    }
+
+    package static func ok(_ detail: String) -> Finding { Finding(.ok, code: "ok", detail, hint: nil) }
+  }
+
+  /// One layer, and how to look at it.
+  package struct Probe: Sendable {
+    package let name: String
+    let look: @Sendable () async -> Finding
+
+    /// - Parameter look: starts nothing and changes nothing. It may hang: it is cancelled and left behind then.
+    package init(_ name: String, look: @escaping @Sendable () async -> Finding) {
+      self.name = name
+      self.look = look
+    }
+  }
+
   package struct Layer: Sendable {
     package let name: String
-    package let status: Status
-    package let detail: String
+    package let finding: Finding
     package let latency: Duration
   }
 
+  /// In the order of the probes.
   package let layers: [Layer]
 
-  package var isHealthy: Bool { layers.allSatisfy { $0.status == .ok } }
+  package var isHealthy: Bool { layers.allSatisfy { $0.finding.status == .ok } }
+
+  package subscript(name: String) -> Finding? { layers.first { $0.name == name }?.finding }
+
+  /// How long a layer may take. All are asked at the same time, so this is about how long the whole takes.
+  package static let patience = Duration.seconds(1)
+
+  /// Asks every layer, all at the same time, each for at most `patience`.
+  package static func ask(_ probes: [Probe]) async -> AgentHealth {
+    let late = Finding(
+      .down, code: "no-answer", "it did not answer within \(patience.components.seconds) s",
+      hint: "look at its process: it may be stopped, or the machine overloaded")
+    let layers = await withTaskGroup(of: (Int, Layer).self) { group in
+      for (index, probe) in probes.enumerated() {
+        group.addTask {
+          let start = ContinuousClock.now
+          let finding = await answer(within: patience, orElse: late, probe.look)
+          return (index, Layer(name: probe.name, finding: finding, latency: ContinuousClock.now - start))
+        }
+      }
+      var layers: [(Int, Layer)] = []
+      for await layer in group { layers.append(layer) }
+      return layers.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+    return AgentHealth(layers: layers)
+  }
 
   /// The shape of `health --json`.
   package var json: JSONValue {
@@ -28,7 +82,8 @@ package struct AgentHealth: Sendable {
       JSONValue.Member(
         JSONString(layer.name),
         Report.object([
-          "status": .string(layer.status.rawValue), "detail": .string(layer.detail),
+          "status": .string(layer.finding.status.rawValue), "code": .string(layer.finding.code),
+          "detail": .string(layer.finding.detail), "hint": Report.string(layer.finding.hint),
           "latency_ms": Report.number(layer.latency.seconds * 1_000),
         ]))
     }
@@ -39,49 +94,17 @@ package struct AgentHealth: Sendable {
 }
 
 extension AgentRecords {
-  /// Asks every layer, each with a bounded wait. Starts nothing.
+  /// Asks every layer, for a client that may be elsewhere. Starts nothing.
   package func health() async -> AgentHealth {
-    let clock = ContinuousClock()
-    func layer(_ name: String, _ look: () async -> (AgentHealth.Status, String)) async -> AgentHealth.Layer {
-      let start = clock.now
-      let (status, detail) = await look()
-      return AgentHealth.Layer(name: name, status: status, detail: detail, latency: clock.now - start)
+    let outline: AgentHealth.Wording = { error in
+      let outline = self.outline(error)
+      return (outline.code, outline.message, outline.hint)
     }
-    let git = await layer("git") {
-      do {
-        guard let standing = try await lookout.current() else { return (.degraded, "there is no commit yet") }
-        guard await files.list(agent.root) != nil else { return (.down, "\(agent.root.text) is not there") }
-        return (.ok, "at commit \(standing.id)")
-      } catch {
-        return (.down, outline(error).message)
-      }
-    }
-    let postgres = await layer("postgres") { await databaseHealth() }
-    let server = AgentHealth.Layer(name: "mcp", status: .ok, detail: "serving agent \(agent)", latency: .zero)
-    return AgentHealth(layers: [git, postgres, server])
-  }
-
-  private func databaseHealth() async -> (AgentHealth.Status, String) {
-    guard let database = await database.ifUp() else {
-      return (.down, "the database is not running; git holds every record")
-    }
-    let agent = agent
-    return await answer(within: .seconds(1), orElse: (.down, "the database did not answer within a second")) {
-      do {
-        guard let (connection, schema) = try await database.connect() else {
-          return (.degraded, "the database does not exist yet; `moha-sync sync` makes it")
-        }
-        let rows = try await connection.query(
-          """
-          SELECT encode(commit_id, 'hex'), updated_at::text FROM \(schema.qualified("maven_checkpoint")) WHERE agent = $1
-          """, [.text(agent.name)])
-        await connection.close()
-        guard let row = rows.first else { return (.degraded, "never synced; `moha-sync sync` fills it") }
-        let commit = try row.optionalString(0) ?? "a tree without commit"
-        return (.ok, "last reconciled at commit \(commit), \(try row.string(1))")
-      } catch {
-        return (.down, outline(error).message)
-      }
-    }
+    let own = AgentHealth.Probe("mcp") { .ok("serving agent \(agent)") }
+    return await AgentHealth.ask(
+      [
+        .git(agent, wording: outline) { try lookout.repository() },
+        .postgres(agent, wording: outline) { await database.ifUp() },
+      ] + otherLayers + [own])
   }
 }

@@ -1,5 +1,6 @@
 internal import Git
 package import Records
+package import Telemetry
 
 /// Records on behalf of any client: the write, then the row, then the answer that all of them give.
 package struct RecordService: Sendable {
@@ -9,12 +10,16 @@ package struct RecordService: Sendable {
   private let projections: Projections
   /// Whom to tell of records that git has taken; nil tells nobody.
   private let events: RecordEvents?
+  /// Where writes are counted; nil where nobody asks for the counts.
+  private let activity: Activity?
 
   package init(
-    writer: RecordWriter, events: RecordEvents? = nil, database: @escaping @Sendable () async -> Database?
+    writer: RecordWriter, events: RecordEvents? = nil, activity: Activity? = nil,
+    database: @escaping @Sendable () async -> Database?
   ) {
     self.writer = writer
     self.events = events
+    self.activity = activity
     self.database = database
     projections = Projections(agent: writer.agent)
   }
@@ -33,6 +38,23 @@ package struct RecordService: Sendable {
   ///
   /// A cancelled call has written nothing, or all of it: see `RecordWriter.write(_:)`.
   package func record(_ request: RecordRequest) async throws -> Outcome {
+    let start = ContinuousClock.now
+    do {
+      let outcome = try await write(request)
+      let written = outcome.written
+      let result: Activity.WriteOutcome =
+        written.isRepeated ? .repeated : written.commit == nil ? .pending : .committed
+      activity?.write(request.kind.rawValue, result, ContinuousClock.now - start)
+      return outcome
+    } catch {
+      let code = (error as? PersistenceError)?.code
+      let isRefusal = code == .secret || code == .conflict || code == .invalidRequest
+      activity?.write(request.kind.rawValue, isRefusal ? .refused : .failed, ContinuousClock.now - start)
+      throw error
+    }
+  }
+
+  private func write(_ request: RecordRequest) async throws -> Outcome {
     let written = try await writer.write(request)
     let row = await project(written)
     if let commit = written.commit, !written.isRepeated {
