@@ -30,9 +30,7 @@ struct Workspace: Sendable {
 
   /// The database where it can answer without being started: a write does not wait for a server to come up.
   func databaseIfUp() async -> Database? {
-    if let configured = settings.database { return Database(settings: configured, schema: settings.schema) }
-    guard await servers.status().postgres.isRunning else { return nil }
-    return try? Database(settings: ConnectionSettings(conninfo: servers.postgresEndpoint.url), schema: settings.schema)
+    await settings.databaseIfUp(servers)
   }
 
   /// Where Redis is; starts the embedded server when nothing is configured.

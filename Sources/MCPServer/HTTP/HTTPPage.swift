@@ -60,4 +60,9 @@ package struct PageAnswer: Sendable {
   package static func text(_ text: String, status: Int = 200) -> PageAnswer {
     PageAnswer(status: status, contentType: "text/plain; charset=utf-8", body: Array(text.utf8))
   }
+
+  /// A document, which gets a line feed at its end.
+  package static func json(_ text: String, status: Int = 200) -> PageAnswer {
+    PageAnswer(status: status, contentType: "application/json; charset=utf-8", body: Array("\(text)\n".utf8))
+  }
 }

@@ -4,6 +4,7 @@ import Logging
 import MCPServer
 import Persistence
 import ServiceLifecycle
+import Telemetry
 import UnixSignals
 
 /// Serves the records to one client over standard input and output.
@@ -68,8 +69,10 @@ struct OfferOptions: ParsableArguments {
     tools?.split(separator: ",").map { $0.trimmingPrefix { $0 == " " } }.map { String($0) }
   }
 
-  /// - Parameter logger: hears of record events that cannot be published, and nobody else does.
-  func offering(_ workspace: Workspace, logger: Logger) throws -> MavenOffering {
+  /// - Parameters:
+  ///   - logger: hears of record events that cannot be published, and nobody else does.
+  ///   - activity: where a server that shows its metrics counts the writes.
+  func offering(_ workspace: Workspace, logger: Logger, activity: Activity? = nil) throws -> MavenOffering {
     var options = MavenOffering.Options()
     options.isReadOnly = readOnly
     options.tools = names.map { Set($0) }
@@ -77,7 +80,8 @@ struct OfferOptions: ParsableArguments {
       repository: workspace.repository, agent: workspace.settings.agent, writing: workspace.settings.writing,
       database: DatabaseAccess(
         ifUp: { await workspace.databaseIfUp() }, starting: { try await workspace.database() }),
-      events: workspace.recordEvents { logger.warning("\($0)") })
+      events: workspace.recordEvents { logger.warning("\($0)") },
+      otherLayers: [.redis(workspace.settings, workspace.servers)], activity: activity)
     return MavenOffering(records: records, options: options, version: MohaSync.configuration.version)
   }
 

@@ -52,7 +52,7 @@ struct Serve: ServingCommand {
   /// Everything that is served beside `/mcp`.
   private static func pages(_ records: AgentRecords) -> [HTTPPage] {
     [
-      HTTPPage("/healthz", access: .open) { _ in .text("ok\n") },
+      HTTPPage("/healthz", access: .open) { _ in .json(MCPPort.sign) },
       HTTPPage("/readyz", access: .open) { _ in
         let isReady = await records.standing() != nil
         return .text(isReady ? "ready\n" : "the repository has no commit\n", status: isReady ? 200 : 503)
@@ -61,7 +61,11 @@ struct Serve: ServingCommand {
   }
 
   private func chosenPort(_ environment: [String: String]) throws -> Int {
-    if let port { return try Serve.check(port, "--port") }
+    try port.map { try Serve.check($0, "--port") } ?? Serve.configuredPort(environment)
+  }
+
+  /// The port where none is named: `MAVEN_MCP_PORT`, or 3100.
+  static func configuredPort(_ environment: [String: String]) throws -> Int {
     guard let text = environment["MAVEN_MCP_PORT"], !text.isEmpty else { return HTTPSettings().port }
     return try Serve.check(Int(text), "MAVEN_MCP_PORT")
   }

@@ -1,0 +1,161 @@
+import AsyncHTTPClient
+import EmbeddedServers
+import NIOCore
+import NIOHTTP1
+import Persistence
+import Records
+import Redis
+
+extension Outlook {
+  private typealias Finding = AgentHealth.Finding
+
+  /// The four layers, in the order in which they matter.
+  func probes(mcpURL: String) -> [AgentHealth.Probe] {
+    [git, postgres, redis, .mcp(url: mcpURL)]
+  }
+
+  private static let wording: AgentHealth.Wording = { error in
+    let failure = Failure(error)
+    // Messages of libpq have several lines.
+    let message = failure.message.split(whereSeparator: \.isNewline)
+      .map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
+    return (failure.code, printable(message), failure.hint)
+  }
+
+  private var git: AgentHealth.Probe {
+    .git(agent, wording: Outlook.wording) { try repository.get() }
+  }
+
+  private var postgres: AgentHealth.Probe {
+    .postgres(agent, wording: Outlook.wording) {
+      let settings = try settings.get()
+      if settings.database == nil, case .crashed = await servers.status().postgres {
+        throw CommandFailure(
+          code: "crashed", message: "the embedded database has crashed; git holds every record",
+          hint: "moha-sync up", status: .serviceDown)
+      }
+      return await settings.databaseIfUp(servers)
+    }
+  }
+
+  private var redis: AgentHealth.Probe {
+    switch settings {
+    case .success(let settings): .redis(settings, servers)
+    case .failure(let error):
+      AgentHealth.Probe("redis") {
+        let words = Outlook.wording(error)
+        return Finding(.down, code: words.code, words.message, hint: words.hint)
+      }
+    }
+  }
+}
+
+extension AgentHealth.Probe {
+  private typealias Finding = AgentHealth.Finding
+
+  /// What is true of Redis whenever it is away.
+  private static let consequence = "reads and writes go on without it, only slower"
+
+  static func redis(_ settings: Settings, _ servers: EmbeddedServers) -> AgentHealth.Probe {
+    AgentHealth.Probe("redis") {
+      if settings.redisURL == nil {
+        switch await servers.status().redis {
+        case .running: break
+        case .crashed:
+          return Finding(.down, code: "crashed", "the embedded Redis has crashed; \(consequence)", hint: "moha-sync up")
+        case .stopped, .notInitialised:
+          return Finding(
+            .down, code: "not-running", "the embedded Redis is not running; \(consequence)", hint: "moha-sync up")
+        }
+      }
+      do throws(RedisError) {
+        let client = try await RedisClient(settings.redisSettings(servers))
+        try await client.ping()
+        await client.close()
+        return .ok("it answers")
+      } catch {
+        // The URL of the configured server is in the message only where the caller is on this machine.
+        let (problem, hint) =
+          switch error.code {
+          case .connectionFailed: ("no server listens there", "start it, or correct redis: url: and REDIS_URL")
+          case .timeout: ("it did not answer in time", "look at its process: it may be stopped, or busy")
+          case .authenticationFailed: ("it refused the password", "correct the password in REDIS_URL")
+          case .invalidParameter, .unsupported: (error.message, "correct redis: url: and REDIS_URL")
+          case .server: ("it answered with an error", "look at its log; a server that loads its data is ready soon")
+          default: ("the connection broke (\(error.code))", "look at its process and its log")
+          }
+        return Finding(.down, code: "redis-\(error.code)", "\(problem); \(consequence)", hint: hint)
+      }
+    }
+  }
+
+  /// Whether a `moha-sync serve` answers at `url`.
+  static func mcp(url: String) -> AgentHealth.Probe {
+    AgentHealth.Probe("mcp") {
+      switch await MCPPort(url: url).look() {
+      case .ours: return .ok("serving at \(printable(url))")
+      case .other:
+        return Finding(
+          .down, code: "mcp-foreign", "another program answers at \(printable(url))",
+          hint: "stop it, or take another port: `moha-sync serve --port`, MAVEN_MCP_PORT")
+      case .nobody:
+        return Finding(
+          .down, code: "mcp-not-running",
+          "nothing listens at \(printable(url)); clients of `moha-sync mcp` do not need it",
+          hint: "moha-sync serve, or leave it out: --without mcp")
+      case .silent:
+        return Finding(
+          .down, code: "no-answer", "what listens at \(printable(url)) does not answer",
+          hint: "look at the process of `moha-sync serve`: it may be stopped")
+      }
+    }
+  }
+}
+
+/// Who answers at the address of the MCP server.
+struct MCPPort: Sendable {
+  enum Answer: Sendable {
+    case ours
+    case other
+    case nobody
+    case silent
+  }
+
+  /// The server's URL without a path: `http://127.0.0.1:3100`.
+  let url: String
+
+  /// The text of `/healthz`, which says whose server it is.
+  static let sign = #"{"schema":1,"status":"ok","program":"moha-sync"}"#
+
+  func look() async -> Answer {
+    let ending = await Deadline.run(.milliseconds(900), grace: .zero) { try await ask() }
+    switch ending {
+    case .returned(let isOurs): return isOurs ? .ours : .other
+    case .late: return .silent
+    case .threw(let error):
+      if let error = error as? HTTPClientError {
+        // Somebody accepted the connection and then said nothing, or nothing that is HTTP.
+        if error == .readTimeout || error == .deadlineExceeded { return .silent }
+        return error == .connectTimeout ? .nobody : .other
+      }
+      return error is HTTPParserError ? .other : .nobody
+    }
+  }
+
+  private func ask() async throws -> Bool {
+    var configuration = HTTPClient.Configuration()
+    configuration.timeout = .init(connect: .milliseconds(800), read: .milliseconds(800))
+    // A refused connection is an answer.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    do {
+      let response = try await client.execute(HTTPClientRequest(url: "\(url)/healthz"), timeout: .milliseconds(850))
+      let body = try await response.body.collect(upTo: 4_096)
+      try await client.shutdown()
+      return response.status.code == 200 && String(buffer: body).hasPrefix(MCPPort.sign)
+    } catch {
+      try await client.shutdown()
+      throw error
+    }
+  }
+}
