@@ -12,6 +12,7 @@ import SystemPackage
 /// `database.schema` (DATABASE_SCHEMA), `redis.url` (REDIS_URL), and the names that existing deployments set:
 /// `db.host db.port db.name db.user db.password` (DB_HOST …), `redis.host redis.port redis.db` (REDIS_HOST …).
 /// For `tick`: `tick.ping` (MOHA_PING_URL), the URL to call; `tick.timeout` (TICK_TIMEOUT), seconds for each step;
+/// `tick.metrics` (MOHA_METRICS_FILE), the text file for node_exporter;
 /// `log.rotate-bytes` (LOG_ROTATE_BYTES), the size from which the session log is rotated.
 /// libpq's own variables (PGHOST, PGSERVICE …) and .pgpass count as a configured database.
 struct Settings: Sendable {
@@ -24,6 +25,8 @@ struct Settings: Sendable {
   let writing: WriteSettings
   /// The heartbeat of periodic runs; a secret, since whoever has it can say that all is well.
   let pingURL: String?
+  /// Where a tick writes its metrics; nil for nowhere.
+  let metricsFile: String?
   /// Seconds for each step of a tick.
   let tickTimeout: Int
   /// A tick rotates a session log of more bytes than this.
@@ -83,6 +86,7 @@ struct Settings: Sendable {
       agent: agent, database: try database(config, environment: environment), schema: schema,
       redisURL: redisURL(config), writing: try writing(config),
       pingURL: present(environment["MOHA_PING_URL"]) ?? present(config.string(forKey: "tick.ping", isSecret: true)),
+      metricsFile: present(environment["MOHA_METRICS_FILE"]) ?? present(config.string(forKey: "tick.metrics")),
       tickTimeout: try number(config, "tick.timeout", default: 120, in: 1...86_400),
       rotateBytes: try number(config, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
       environment: environment)

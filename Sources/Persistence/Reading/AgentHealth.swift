@@ -56,11 +56,12 @@ package struct AgentHealth: Sendable {
   /// How long a layer may take. All are asked at the same time, so this is about how long the whole takes.
   package static let patience = Duration.seconds(1)
 
+  static let late = Finding(
+    .down, code: "no-answer", "it did not answer within \(patience.components.seconds) s",
+    hint: "look at its process: it may be stopped, or the machine overloaded")
+
   /// Asks every layer, all at the same time, each for at most `patience`.
   package static func ask(_ probes: [Probe]) async -> AgentHealth {
-    let late = Finding(
-      .down, code: "no-answer", "it did not answer within \(patience.components.seconds) s",
-      hint: "look at its process: it may be stopped, or the machine overloaded")
     let layers = await withTaskGroup(of: (Int, Layer).self) { group in
       for (index, probe) in probes.enumerated() {
         group.addTask {
@@ -96,15 +97,22 @@ package struct AgentHealth: Sendable {
 extension AgentRecords {
   /// Asks every layer, for a client that may be elsewhere. Starts nothing.
   package func health() async -> AgentHealth {
-    let outline: AgentHealth.Wording = { error in
+    let own = AgentHealth.Probe("mcp") { .ok("serving agent \(agent)") }
+    let postgres = AgentHealth.Probe.postgres(agent, wording: outlined) { await database.ifUp() }
+    return await AgentHealth.ask([git, postgres] + otherLayers + [own])
+  }
+
+  /// The same of git alone, which is all that reading and writing need.
+  package func gitHealth() async -> AgentHealth.Finding {
+    await answer(within: AgentHealth.patience, orElse: AgentHealth.late, git.look)
+  }
+
+  private var git: AgentHealth.Probe { .git(agent, wording: outlined) { try lookout.repository() } }
+
+  private var outlined: AgentHealth.Wording {
+    { error in
       let outline = self.outline(error)
       return (outline.code, outline.message, outline.hint)
     }
-    let own = AgentHealth.Probe("mcp") { .ok("serving agent \(agent)") }
-    return await AgentHealth.ask(
-      [
-        .git(agent, wording: outline) { try lookout.repository() },
-        .postgres(agent, wording: outline) { await database.ifUp() },
-      ] + otherLayers + [own])
   }
 }

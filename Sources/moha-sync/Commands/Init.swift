@@ -53,6 +53,7 @@ struct Init: AsyncParsableCommand {
     # tick:
     #   timeout: 120           # seconds for each step of a periodic run
     #   ping: https://…        # called at its start and end; better in MOHA_PING_URL
+    #   metrics: /var/lib/prometheus/node-exporter/moha-sync.prom   # a text file for node_exporter
     # log:
     #   rotate-bytes: 1048576  # a longer session log loses its past months to session_log/YYYY-MM.md
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import FoundationEssentials
+import Git
 import MCPServer
 import Persistence
+import Telemetry
 
 /// Serves the records to MCP clients over HTTP.
 struct Serve: ServingCommand {
@@ -11,6 +13,10 @@ struct Serve: ServingCommand {
       Listens on 127.0.0.1 unless another address is named, which needs --token-file: a file that only its owner can \
       read, with one token a line. Clients send it as `Authorization: Bearer TOKEN`. A line `read TOKEN` gives a \
       token that cannot write; `sha256:HEX` in place of a token keeps only its hash.
+
+      For who watches it: /healthz answers 200 while the process lives; /readyz answers 200 while records can be read \
+      and written, which needs git and neither Postgres nor Redis, else 503; /metrics is Prometheus's text, and needs \
+      a token where /mcp does.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -32,12 +38,14 @@ struct Serve: ServingCommand {
     settings.allowedHosts = allowHost
     if let tokenFile { settings.tokens = try Serve.tokens(in: tokenFile) }
     let logger = offer.logger(options)
-    let offering = try offer.offering(workspace, logger: logger)
+    let activity = Activity.ofServer()
+    let offering = try offer.offering(workspace, logger: logger, activity: activity)
     let service: HTTPService
     do {
       let (host, isQuiet) = (host, options.quiet)
       service = try HTTPService(
-        offering: offering, pages: Serve.pages(offering.records), settings: settings, logger: logger
+        offering: offering, pages: Serve.pages(offering.records, workspace, activity), settings: settings,
+        logger: logger, activity: activity
       ) { port in
         ProgramCode.release()
         if !isQuiet { Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n") }
@@ -50,14 +58,12 @@ struct Serve: ServingCommand {
   }
 
   /// Everything that is served beside `/mcp`.
-  private static func pages(_ records: AgentRecords) -> [HTTPPage] {
-    [
-      HTTPPage("/healthz", access: .open) { _ in .json(MCPPort.sign) },
-      HTTPPage("/readyz", access: .open) { _ in
-        let isReady = await records.standing() != nil
-        return .text(isReady ? "ready\n" : "the repository has no commit\n", status: isReady ? 200 : 503)
-      },
-    ]
+  private static func pages(_ records: AgentRecords, _ workspace: Workspace, _ activity: Activity) -> [HTTPPage] {
+    let watched = ServerPages(
+      records: records, activity: activity, version: MohaSync.configuration.version,
+      tickRecord: TickRecord.path(
+        gitDirectory: workspace.repository.gitDirectory, agent: workspace.settings.agent))
+    return watched.pages
   }
 
   private func chosenPort(_ environment: [String: String]) throws -> Int {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Git
 import Glibc
 import Persistence
 import Records
@@ -15,7 +16,7 @@ struct Tick: AsyncParsableCommand {
 
       Of several problems the first of these exit codes is given: 130 interrupted, 10 no tree, 1 failed, 12 refused \
       (a secret, a mass removal), 69 the database is down or late, 11 locked by another run, 3 files that cannot \
-      become records. A push or a ping that fails is a warning and no exit code.
+      become records. A push, a ping or a metrics file that fails is a warning and no exit code.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -29,6 +30,10 @@ struct Tick: AsyncParsableCommand {
     help: ArgumentHelp(
       "Call URL/start, then URL, or URL/EXIT-CODE after a failure (MOHA_PING_URL, tick.ping).", valueName: "url"))
   var ping: String?
+  @Option(
+    help: ArgumentHelp(
+      "Write how it went to this text file of node_exporter (MOHA_METRICS_FILE, tick.metrics).", valueName: "file"))
+  var metrics: String?
   @Option(help: ArgumentHelp("The limit of each step. (default: 120)", valueName: "seconds"))
   var timeout: Int?
   @Option(help: ArgumentHelp("Wait up to this long first, at random.", valueName: "seconds"))
@@ -51,6 +56,7 @@ struct Tick: AsyncParsableCommand {
       if let heartbeat = try heartbeat(environment["MOHA_PING_URL"]) {
         _ = await heartbeat.send(.end(Failure(error).status.rawValue))
       }
+      warn(missedTick(Failure(error).status, environment))
       throw error
     }
     let heartbeat = try heartbeat(workspace.settings.pingURL)
@@ -65,6 +71,7 @@ struct Tick: AsyncParsableCommand {
       workspace: workspace, push: push, pushLimit: .seconds(pushTimeout), limit: limit, isQuiet: options.quiet)
     let outcome = await run.run()
     _ = await started
+    warn(keep(outcome, workspace))
     var isPinged: Bool?
     if let heartbeat {
       // Also when this run was cancelled, which would cancel the call.
@@ -79,6 +86,44 @@ struct Tick: AsyncParsableCommand {
     }
     if outcome.status != .success { throw ExitCode(outcome.status.rawValue) }
   }
+
+  /// Keeps what became of the tick, and writes it for node_exporter, also after a step that failed or an interruption.
+  /// Returns what could not be written.
+  private func keep(_ outcome: TickOutcome, _ workspace: Workspace) -> [String] {
+    let agent = workspace.settings.agent
+    let path = TickRecord.path(gitDirectory: workspace.repository.gitDirectory, agent: agent)
+    let record = TickRecord(outcome, after: TickRecord(contentsOf: path), now: Tick.now())
+    return Tick.problems([
+      { try record.save(path) },
+      { try (metrics ?? workspace.settings.metricsFile).map { try record.writeMetrics($0, agent: agent) } },
+    ])
+  }
+
+  /// The same of a tick that has no repository or no configuration, and so no record of earlier ones.
+  private func missedTick(_ status: ExitStatus, _ environment: [String: String]) -> [String] {
+    guard let path = metrics ?? environment["MOHA_METRICS_FILE"], !path.isEmpty else { return [] }
+    let agent = (options.agent ?? environment["MOHA_AGENT"]).flatMap { Agent($0) } ?? .default
+    let record = TickRecord(status, after: nil, now: Tick.now())
+    return Tick.problems([{ try record.writeMetrics(path, agent: agent) }])
+  }
+
+  private static func problems(_ steps: [() throws -> Void]) -> [String] {
+    steps.compactMap { step in
+      do {
+        try step()
+        return nil
+      } catch {
+        return Failure(error).message
+      }
+    }
+  }
+
+  private func warn(_ problems: [String]) {
+    for problem in problems { Output.writeError("moha-sync: \(problem)\n") }
+  }
+
+  /// Seconds since 1970.
+  private static func now() -> Double { Double(time(nil)) }
 
   private func heartbeat(_ configured: String?) throws -> Heartbeat? {
     guard let url = ping ?? configured, !url.isEmpty else { return nil }
