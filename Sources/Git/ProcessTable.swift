@@ -3,7 +3,10 @@ internal import Glibc
 /// What other processes hold, as `/proc` shows it. Processes of other users are invisible to all but root.
 enum ProcessTable {
   /// True if any process has the file open.
-  static func isOpen(_ file: FileIdentity) -> Bool {
+  static func isOpen(_ file: FileIdentity) -> Bool { holder(of: file) != nil }
+
+  /// A process that has the file open.
+  static func holder(of file: FileIdentity) -> Int32? {
     for process in processes() {
       let folder = "/proc/\(process)/fd"
       for name in names(in: folder) {
@@ -11,11 +14,11 @@ enum ProcessTable {
         if let open = try? FileIdentity(at: path, followsLink: true, "look for the holder of a lock"),
           open.isSameFile(as: file)
         {
-          return true
+          return process
         }
       }
     }
-    return false
+    return nil
   }
 
   /// True if a git command runs with its current folder in one of `folders`, which are absolute and resolved. Git

@@ -32,7 +32,7 @@ struct MohaSync: AsyncParsableCommand {
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
       CommandGroup(name: "REDIS", subcommands: [Cache.self, Lock.self, Watch.self]),
-      CommandGroup(name: "WATCHING", subcommands: [Health.self]),
+      CommandGroup(name: "WATCHING", subcommands: [Health.self, Doctor.self]),
       CommandGroup(name: "PERIODIC", subcommands: [Tick.self, Cron.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
       CommandGroup(name: "SETTING UP", subcommands: [Init.self]),

@@ -33,6 +33,13 @@ struct Settings: Sendable {
   let rotateBytes: Int
   let environment: [String: String]
 
+  /// Every key that `moha-sync.yaml` may hold. What is no key of ours is ignored, which a misspelt one never means.
+  static let keys = [
+    "moha.agent", "moha.commit", "moha.layout", "database.url", "database.schema", "redis.url",
+    "redis.host", "redis.port", "redis.db", "db.host", "db.port", "db.name", "db.user", "db.password", "tick.ping",
+    "tick.timeout", "tick.metrics", "log.rotate-bytes",
+  ]
+
   /// Where discovery of the repository starts; nil for the current folder.
   static func root(_ options: GlobalOptions) -> String {
     let environment = ProcessInfo.processInfo.environment

@@ -1,6 +1,6 @@
 package import Git
 internal import Glibc
-internal import Postgres
+package import Postgres
 package import Records
 
 /// What the database says of an agent's rows and of the runs that compared them with git.
@@ -67,6 +67,23 @@ package struct ProjectionState: Sendable {
     }
     return ProjectionState(
       records: records, checkpoint: checkpoint.flatMap { ObjectID(hex: $0) }, lastRun: run, lastSuccess: success)
+  }
+
+  /// What waits for a person: rows and files in quarantine, and decisions of a time that has not come.
+  package static func attention(
+    _ connection: Connection, _ schema: SchemaName, _ agent: Agent
+  ) async throws -> (quarantined: Int, inFuture: Int) {
+    let quarantined = try await connection.query(
+      """
+      SELECT count(*) FROM \(schema.qualified("maven_quarantine"))
+      WHERE agent = $1 AND adopted_at IS NULL AND resolved_at IS NULL
+      """, [.text(agent.name)])
+    let inFuture = try await connection.query(
+      """
+      SELECT count(*) FROM \(schema.qualified("maven_decisions"))
+      WHERE agent = $1 AND decided_at > now() + interval '5 minutes'
+      """, [.text(agent.name)])
+    return (Int(try quarantined.first?.int(0) ?? 0), Int(try inFuture.first?.int(0) ?? 0))
   }
 
   /// What a run wrote of its differences; a class that it did not know counts 0.

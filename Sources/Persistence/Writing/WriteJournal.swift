@@ -111,7 +111,7 @@ struct WriteJournal {
     rename("\(folder)/\(entry.name)", "\(folder)/\(WriteJournal.abandonedPrefix)\(entry.name)")
   }
 
-  private static let abandonedPrefix = "abandoned-"
+  static let abandonedPrefix = "abandoned-"
 
   func holds(_ entry: Entry) -> Bool {
     access("\(folder)/\(entry.name)", F_OK) == 0

@@ -1,0 +1,76 @@
+import EmbeddedServers
+import Git
+import Persistence
+import Postgres
+import Records
+
+/// All checks of `doctor`, made at the same time, each for a bounded time. Changes nothing.
+struct Examination: Sendable {
+  let outlook: Outlook
+  let probes: [AgentHealth.Probe]
+  /// Layers that nobody wants to hear of.
+  let excluded: Set<String>
+  /// A file with tokens of `serve`, where one is named.
+  let tokenFile: String?
+  /// How long every check may take, and how long the comparison of all records.
+  let patience: Duration
+  let comparisonPatience: Duration
+
+  typealias Check = @Sendable (Examination) async -> [Diagnosis]
+
+  /// In the order of the report.
+  private static let checks: [(area: String, check: Check)] = [
+    ("git", { await $0.git() }), ("records", { await $0.records() }), ("postgres", { await $0.postgres() }),
+    ("redis", { await $0.redis() }), ("mcp", { await $0.mcp() }), ("servers", { await $0.embedded() }),
+    ("schedule", { await $0.schedule() }), ("configuration", { await $0.configuration() }),
+    ("machine", { await $0.machine() }),
+  ]
+
+  func run() async -> [Diagnosis] {
+    let found = await withTaskGroup(of: (Int, [Diagnosis]).self) { group in
+      for (index, item) in Examination.checks.enumerated() where !excluded.contains(item.area) {
+        group.addTask {
+          let limit = item.area == "records" ? comparisonPatience : patience
+          // Beyond what the check itself allows its questions: a check that hangs takes no other with it.
+          switch await Deadline.run(limit, grace: .zero, { await item.check(self) }) {
+          case .returned(let list): return (index, list)
+          case .threw, .late: return (index, [late(item.area, limit)])
+          }
+        }
+      }
+      var found: [(Int, [Diagnosis])] = []
+      for await list in group { found.append(list) }
+      return found
+    }
+    return found.sorted { $0.0 < $1.0 }.flatMap(\.1)
+  }
+
+  private func late(_ area: String, _ limit: Duration) -> Diagnosis {
+    if area == "records" {
+      return .info(
+        area, "not-compared", "the records were not compared with the rows: that takes longer than a look",
+        hint: "moha-sync doctor --deep, or moha-sync verify")
+    }
+    return Diagnosis(
+      area: area, code: "no-answer", severity: .error, found: "no answer within \(limit.components.seconds) s",
+      cause: "its process is stopped, or the machine overloaded", hint: "moha-sync health", status: .serviceDown)
+  }
+
+  /// What a look at a layer gives, as a diagnosis. Nil where the layer is left out.
+  func layer(_ name: String, down status: ExitStatus, remedy: Remedy? = nil) async -> Diagnosis? {
+    guard let probe = probes.first(where: { $0.name == name }) else { return nil }
+    let finding = await AgentHealth.ask([probe])[name]
+    guard let finding else { return nil }
+    guard finding.status != .ok else { return .ok(name, "\(name)-ok", finding.detail) }
+    let isConfiguration = finding.code == "configuration" || finding.code.hasPrefix("invalid-")
+    return Diagnosis(
+      area: name, code: finding.code, severity: finding.status == .down ? .error : .warning, found: finding.detail,
+      hint: finding.hint, remedy: remedy,
+      status: isConfiguration ? .usage : finding.status == .down ? status : .partlyDone)
+  }
+
+  /// Words for an error, without line feeds.
+  static func words(_ error: any Error) -> String {
+    printable(Failure(error).message.split(whereSeparator: \.isNewline).joined(separator: "; "))
+  }
+}
