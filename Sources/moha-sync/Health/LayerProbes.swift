@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import EmbeddedServers
+import Git
 import NIOCore
 import NIOHTTP1
 import Persistence
@@ -23,7 +24,16 @@ extension Outlook {
   }
 
   private var git: AgentHealth.Probe {
-    .git(agent, wording: Outlook.wording) { try repository.get() }
+    .git(agent, wording: Outlook.wording) {
+      do {
+        return try repository.get()
+      } catch let error as GitError where error.code == .notARepository && hasGitFolder {
+        throw CommandFailure(
+          code: "git-unreadable", message: "\(root)/.git is there, and cannot be read as a repository",
+          hint: "look at its owner, its permissions and its HEAD: ls -la \(printable(root))/.git; nothing was changed",
+          status: .noTree)
+      }
+    }
   }
 
   private var postgres: AgentHealth.Probe {

@@ -38,6 +38,9 @@ struct Outlook: Sendable {
       (try? settings.get().agent) ?? (options.agent ?? environment["MOHA_AGENT"]).flatMap { Agent($0) } ?? .default
   }
 
+  /// Whether there is something that ought to be a repository.
+  var hasGitFolder: Bool { (try? FileManager.default.attributesOfItem(atPath: "\(root)/.git")) != nil }
+
   var servers: EmbeddedServers { EmbeddedServers(root: root, environment: environment) }
 
   /// The repository's folder where git cannot say it: the nearest one above with something called `.git`.
