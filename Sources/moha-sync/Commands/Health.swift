@@ -95,10 +95,13 @@ extension AgentHealth {
   /// The exit code of `health`; the order is in its help.
   var exitStatus: ExitStatus {
     if self["git"]?.status == .down { return .noTree }
-    if layers.contains(where: { $0.finding.code == "configuration" || $0.finding.code.hasPrefix("invalid-") }) {
-      return .usage
-    }
+    if layers.contains(where: { $0.finding.isOfConfiguration }) { return .usage }
     if layers.contains(where: { $0.finding.status == .down }) { return .serviceDown }
     return isHealthy ? .success : .partlyDone
   }
+}
+
+extension AgentHealth.Finding {
+  /// Whether the layer cannot be looked at because the configuration cannot be used.
+  var isOfConfiguration: Bool { code.hasPrefix("configuration") || code.hasPrefix("invalid-") }
 }

@@ -62,11 +62,10 @@ struct Examination: Sendable {
     let finding = await AgentHealth.ask([probe])[name]
     guard let finding else { return nil }
     guard finding.status != .ok else { return .ok(name, "\(name)-ok", finding.detail) }
-    let isConfiguration = finding.code == "configuration" || finding.code.hasPrefix("invalid-")
     return Diagnosis(
       area: name, code: finding.code, severity: finding.status == .down ? .error : .warning, found: finding.detail,
       hint: finding.hint, remedy: remedy,
-      status: isConfiguration ? .usage : finding.status == .down ? status : .partlyDone)
+      status: finding.isOfConfiguration ? .usage : finding.status == .down ? status : .partlyDone)
   }
 
   /// Words for an error, without line feeds.

@@ -1,0 +1,180 @@
+internal import Glibc
+internal import Records
+internal import TestSupport
+internal import Testing
+
+/// `health` and the server's probes, with every layer up, stopped and killed.
+@Suite struct HealthTests {
+  private static let layer =
+    #"{"status":"ok|degraded|down","code":"text","detail":"text","hint":"text?","latency_ms":"number"}"#
+  static let shape = JSONShape(
+    stringLiteral:
+      #"{"schema":1,"healthy":"boolean","layers":{"git":\#(layer),"postgres":\#(layer),"redis":\#(layer),"mcp":\#(layer)}}"#
+  )
+
+  /// Real answers come within two seconds; a busy machine gets more.
+  private static let limit = Duration.seconds(15)
+
+  private func timed(
+    _ body: () async throws -> ChildProcess.Output
+  ) async throws -> ChildProcess.Output {
+    let start = ContinuousClock.now
+    let output = try await body()
+    #expect(ContinuousClock.now - start < HealthTests.limit)
+    return output
+  }
+
+  private func state(_ document: JSONValue, _ layer: WatchedTree.Layer) -> (
+    status: String?, code: String?, hint: String?
+  ) {
+    let found = document["layers"]?[JSONString(layer.rawValue)]
+    return (found?["status"]?.text, found?["code"]?.text, found?["hint"]?.text)
+  }
+
+  /// What each layer is called when it is killed, and when it is stopped.
+  private static let codes: [WatchedTree.Layer: (killed: String, paused: String)] = [
+    .git: ("git-unreadable", "git-unreadable"), .postgres: ("postgres-connection-failed", "no-answer"),
+    .redis: ("redis-connection-failed", "redis-timeout"), .mcp: ("mcp-not-running", "no-answer"),
+  ]
+
+  @Test("each layer in turn, killed and stopped, is named with its code and a hint; the others are as before")
+  func inTurn() async throws {
+    let watched = try await WatchedTree.start()
+    let good = try await watched.health()
+    #expect(good.status == 0, "\(good.everything)")
+    #expect(HealthTests.shape.violations(in: try good.json()) == [])
+    #expect(try good.json()["healthy"] == .bool(true))
+    for layer in WatchedTree.Layer.allCases {
+      let codes = try #require(HealthTests.codes[layer])
+      for isKill in [true, false] {
+        if isKill { try await watched.kill(layer) } else { try watched.pause(layer) }
+        let (health, doctor): (ChildProcess.Output, ChildProcess.Output)
+        do {
+          health = try await timed { try await watched.health() }
+          doctor = try await timed { try await watched.doctor() }
+        } catch {
+          if !isKill { try watched.resume(layer) }
+          throw error
+        }
+        if isKill { try await watched.revive(layer) } else { try watched.resume(layer) }
+        let status: Int32 = layer == .git ? 10 : 69
+        #expect(health.status == status, "\(layer): \(health.everything)")
+        let document = try health.json()
+        #expect(HealthTests.shape.violations(in: document) == [])
+        #expect(document["healthy"] == .bool(false))
+        for other in WatchedTree.Layer.allCases {
+          let found = state(document, other)
+          #expect(found.status == (other == layer ? "down" : "ok"), "\(layer) was broken: \(document)")
+          if other == layer {
+            #expect(found.code == (isKill ? codes.killed : codes.paused), "\(document)")
+            #expect(found.hint?.isEmpty == false)
+          }
+        }
+        #expect(doctor.status == status, "\(layer): \(doctor.everything)")
+        let worst = try DoctorTests.findings(doctor).filter { $0["severity"]?.text == "error" }
+        #expect(worst.compactMap { $0["area"]?.text } == [layer.rawValue], "\(doctor.everything)")
+        #expect(worst.first?["hint"]?.text?.isEmpty == false)
+      }
+    }
+    let after = try await watched.health()
+    #expect(after.status == 0, "\(after.everything)")
+  }
+
+  @Test("all layers stopped at once: all are named, in the time of one, and git's exit code wins")
+  func together() async throws {
+    let watched = try await WatchedTree.start()
+    for layer in WatchedTree.Layer.allCases { try watched.pause(layer) }
+    defer { for layer in WatchedTree.Layer.allCases { try? watched.resume(layer) } }
+    let health = try await timed { try await watched.health() }
+    #expect(health.status == 10, "\(health.everything)")
+    for layer in WatchedTree.Layer.allCases { #expect(state(try health.json(), layer).status == "down") }
+    let doctor = try await timed { try await watched.doctor() }
+    #expect(doctor.status == 10, "\(doctor.everything)")
+    let areas = try DoctorTests.findings(doctor).filter { $0["severity"]?.text == "error" }.compactMap {
+      $0["area"]?.text
+    }
+    #expect(Set(areas) == ["git", "postgres", "redis", "mcp"])
+  }
+
+  @Test(
+    "the server's probes: alive whatever is down, ready as long as git can be read; its own look at the layers agrees")
+  func probes() async throws {
+    let watched = try await WatchedTree.start()
+    #expect(try watched.get("/readyz").hasPrefix("HTTP/1.1 200"))
+    try await watched.kill(.postgres)
+    try await watched.kill(.redis)
+    #expect(try watched.get("/healthz").hasPrefix("HTTP/1.1 200"))
+    let ready = try watched.get("/readyz")
+    #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains(#""ready":true"#), "\(ready)")
+    let layers = try MetricsTests.samples(watched.get("/metrics")).filter { $0.name == "moha_layer_up" }
+    #expect(
+      layers.map { "\($0.labels["layer"] ?? "") \($0.value)" } == ["git 1.0", "postgres 0.0", "redis 0.0", "mcp 1.0"])
+    try await watched.kill(.git)
+    defer { try? watched.resume(.git) }
+    let unready = try watched.get("/readyz")
+    #expect(unready.hasPrefix("HTTP/1.1 503") && unready.contains(#""down":["git"]"#), "\(unready)")
+    #expect(try watched.get("/healthz").hasPrefix("HTTP/1.1 200"))
+  }
+
+  @Test("outside a repository, and with a broken configuration, the other layers are asked all the same")
+  func withoutRepository() async throws {
+    let watched = try await WatchedTree.start()
+    let outside = try await watched.tree.runBare(
+      ["health", "--json", "--database", watched.tree.database.url] + watched.options, folder: watched.tree.git.base)
+    #expect(outside.status == 10, "\(outside.everything)")
+    #expect(state(try outside.json(), .git).code == "git-not-a-repository")
+    #expect(try state(outside.json(), .postgres).status == "ok" && state(outside.json(), .redis).status == "ok")
+    try watched.tree.git.write("moha-sync.yaml", "database: [\n")
+    let broken = try await watched.health()
+    #expect(broken.status == 2, "\(broken.everything)")
+    #expect(try state(broken.json(), .git).status == "ok" && state(broken.json(), .mcp).status == "ok")
+    #expect(state(try broken.json(), .postgres).code == "configuration")
+  }
+
+  @Test("what needs a look is degraded: exit 3; what is left out is not asked")
+  func degraded() async throws {
+    let tree = try await CommandTree.sample()
+    let never = try await tree.run("health", "--json", "--without", "redis,mcp")
+    #expect(never.status == 3, "\(never.everything)")
+    #expect(state(try never.json(), .postgres).code == "never-synced")
+    #expect(try never.json()["layers"]?["redis"] == nil && never.json()["layers"]?["mcp"] == nil)
+    try await tree.expect(0, "sync")
+    try await tree.expect(0, "health", "--without", "redis,mcp")
+    try tree.git.git("checkout", "--quiet", "--detach")
+    let detached = try await tree.run("health", "--json", "--without", "redis,mcp")
+    #expect(try detached.status == 3 && state(detached.json(), .git).code == "git-detached", "\(detached.everything)")
+    try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven")])
+    let gone = try await tree.run("health", "--json", "--without", "redis,mcp")
+    #expect(try gone.status == 10 && state(gone.json(), .git).code == "tree-missing", "\(gone.everything)")
+    for arguments in [["--without", "mpc"], ["--without", "git,postgres,redis,mcp"], ["--mcp-url", "nonsense"]] {
+      #expect(try await tree.run(["health"] + arguments).status == 2)
+    }
+    let text = try await tree.run("health", "--without", "redis,mcp")
+    #expect(text.stdoutText.contains("tree-missing; hint: ") && !text.hasEscapeCode)
+  }
+
+  @Test("a program that is not ours on the port is called so")
+  func foreign() async throws {
+    let tree = try await CommandTree.sample()
+    let port = try WatchedTree.freePort()
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
+    let program = """
+      import socket, sys
+      server = socket.socket(); server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+      server.bind(("127.0.0.1", int(sys.argv[1]))); server.listen()
+      while True:
+        client, _ = server.accept(); client.recv(4096); client.sendall(sys.argv[2].encode()); client.close()
+      """
+    let other = try RunningProgram("python3", ["-c", program, "\(port)", answer], timeout: .seconds(60))
+    defer { other.signal(SIGKILL) }
+    let arguments = ["health", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"]
+    var code: String?
+    let deadline = ContinuousClock.now + .seconds(20)
+    repeat {
+      let output = try await tree.runBare(arguments)
+      #expect(output.status == 69, "\(output.everything)")
+      code = state(try output.json(), .mcp).code
+    } while code == "mcp-not-running" && ContinuousClock.now < deadline
+    #expect(code == "mcp-foreign")
+  }
+}
