@@ -40,6 +40,8 @@ package struct PersistenceError: Error, Sendable, CustomStringConvertible {
     package static let conflict = Code("conflict")
     /// A key of the cache holds something other than it should; it was left as it is.
     package static let cacheValue = Code("cache-value")
+    /// A question to the database took longer than it may.
+    package static let timedOut = Code("timed-out")
     /// The disk, or the permissions, refused a file.
     package static let writeFailed = Code("write-failed")
   }

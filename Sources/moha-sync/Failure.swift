@@ -29,6 +29,7 @@ struct Failure {
         case .locked: .locked
         case .massRemoval, .secret, .conflict: .refused
         case .invalidName, .invalidRequest: .usage
+        case .timedOut: .serviceDown
         default: .failed
         }
     case let error as GitError:

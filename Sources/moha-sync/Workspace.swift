@@ -4,6 +4,7 @@ import Persistence
 import Postgres
 import Records
 import Redis
+import Telemetry
 
 /// The repository and the settings of one command.
 struct Workspace: Sendable {
@@ -49,6 +50,20 @@ struct Workspace: Sendable {
   /// Tells the listeners of `watch` of records; `report` takes a sentence when that begins to fail.
   func recordEvents(report: @escaping @Sendable (String) -> Void = { _ in }) -> RecordEvents {
     RecordEvents(settings: { await redisIfUp() }, report: report)
+  }
+
+  /// The records as a server offers them: nothing is started to read them.
+  ///
+  /// - Parameters:
+  ///   - activity: where writes are counted.
+  ///   - report: takes a sentence when record events begin to fail, of which nobody else hears.
+  func records(
+    activity: Activity? = nil, report: @escaping @Sendable (String) -> Void = { _ in }
+  ) -> AgentRecords {
+    AgentRecords(
+      repository: repository, agent: settings.agent, writing: settings.writing,
+      database: DatabaseAccess(ifUp: { await databaseIfUp() }, starting: { try await database() }),
+      events: recordEvents(report: report), otherLayers: [.redis(settings, servers)], activity: activity)
   }
 
   var recordService: RecordService {

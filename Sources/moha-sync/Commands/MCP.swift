@@ -76,12 +76,7 @@ struct OfferOptions: ParsableArguments {
     var options = MavenOffering.Options()
     options.isReadOnly = readOnly
     options.tools = names.map { Set($0) }
-    let records = AgentRecords(
-      repository: workspace.repository, agent: workspace.settings.agent, writing: workspace.settings.writing,
-      database: DatabaseAccess(
-        ifUp: { await workspace.databaseIfUp() }, starting: { try await workspace.database() }),
-      events: workspace.recordEvents { logger.warning("\($0)") },
-      otherLayers: [.redis(workspace.settings, workspace.servers)], activity: activity)
+    let records = workspace.records(activity: activity) { logger.warning("\($0)") }
     return MavenOffering(records: records, options: options, version: MohaSync.configuration.version)
   }
 
