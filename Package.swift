@@ -99,11 +99,15 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
+    .target(
+      name: "Pages",
+      dependencies: ["Records", "Persistence", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
     .executableTarget(
       name: "moha-sync",
       dependencies: [
         "DedicatedThread", "Records", "Git", "Postgres", "Redis", "Persistence", "EmbeddedServers", "MCPServer",
-        "Telemetry",
+        "Telemetry", "Pages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Configuration", package: "swift-configuration"),

@@ -30,7 +30,7 @@ struct MohaSync: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self, Log.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
-      CommandGroup(name: "LOOKING", subcommands: [Decisions.self, Search.self, Performance.self]),
+      CommandGroup(name: "LOOKING", subcommands: [Decisions.self, Search.self, Performance.self, ReportCommand.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),
       CommandGroup(name: "REDIS", subcommands: [Cache.self, Lock.self, Watch.self]),
       CommandGroup(name: "WATCHING", subcommands: [Health.self, Doctor.self]),

@@ -26,10 +26,11 @@ internal import Testing
       "Crypto", "DedicatedThread", "FoundationEssentials", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging",
       "NIOCore", "NIOHTTPTypes", "Persistence", "Records", "ServiceLifecycle", "Telemetry",
     ],
+    "Pages": ["Crypto", "FoundationEssentials", "Persistence", "Records"],
     "moha-sync": [
       "ArgumentParser", "AsyncHTTPClient", "Configuration", "DedicatedThread", "EmbeddedServers",
-      "FoundationEssentials", "Git", "Logging", "MCPServer", "NIOCore", "NIOHTTP1", "Persistence", "Postgres",
-      "Records", "Redis", "ServiceLifecycle", "Subprocess", "SystemPackage", "Telemetry", "UnixSignals",
+      "FoundationEssentials", "Git", "Logging", "MCPServer", "NIOCore", "NIOHTTP1", "Pages", "Persistence",
+      "Postgres", "Records", "Redis", "ServiceLifecycle", "Subprocess", "SystemPackage", "Telemetry", "UnixSignals",
     ],
   ]
 

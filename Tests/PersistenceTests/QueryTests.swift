@@ -215,7 +215,7 @@ internal import Testing
     let tree = try await MavenTree.sample()
     try await tree.run("sync")
     try await tree.sql(
-      "UPDATE maven_decisions SET confidence = 1 WHERE id = 2; DELETE FROM maven_milestones WHERE id = 1; INSERT INTO maven_memory (event_type, description) VALUES ('BOT', 'x')"
+      "UPDATE maven_decisions SET confidence = 1 WHERE id = 2; DELETE FROM maven_milestones WHERE id = 1; INSERT INTO maven_insights (insight_type, content) VALUES ('risk', 'x')"
     )
     try tree.write("decisions/decision_20260202_010101.md", "no record at all")
     try await tree.run("reconcile")

@@ -102,7 +102,11 @@ package struct DecisionRow: Sendable {
     .init("commit", "Commit", .hash), .init("git_status", "Git", .text),
   ]
 
-  package var cells: [Dataset.Cell] {
+  package static func dataset(_ decisions: [DecisionRow]) -> Dataset {
+    Dataset(columns, rows: decisions.map(\.cells))
+  }
+
+  private var cells: [Dataset.Cell] {
     [
       .text(file), decidedAt.map { .time($0) } ?? .none, .text(type), .text(asset), confidence, .text(risk),
       .text(action), .text(reasoning), .integer(trades), .integer(openTrades), netPnL, .text(outcome),
@@ -116,7 +120,7 @@ package struct DecisionPage: Sendable {
   /// Where the next page begins; nil at the end.
   package let next: DecisionPosition?
 
-  package var dataset: Dataset { Dataset(DecisionRow.columns, rows: decisions.map(\.cells)) }
+  package var dataset: Dataset { DecisionRow.dataset(decisions) }
 }
 
 /// A number of rows that was not counted beyond a bound.

@@ -117,15 +117,15 @@ extension RecordQueries {
       let parts = sources.enumerated().map { index, source in
         let counts = sources.indices.map { $0 == index ? "count(*)" : "0" }.joined(separator: ", ")
         return """
-          SELECT date_trunc('\(unit.rawValue)', at, 'UTC'), \(counts)
+          SELECT (at AT TIME ZONE 'UTC')::date, \(counts)
           FROM (SELECT agent, \(source.1) AS at FROM \(schema.qualified(source.0))) AS r
           WHERE agent = $1 AND isfinite(at)\(window) GROUP BY 1
           """
       }
       return """
-        SELECT day, sum(decisions), sum(events), sum(milestones)
+        SELECT date_trunc('\(unit.rawValue)', day::timestamp) AS period, sum(decisions), sum(events), sum(milestones)
         FROM (\(parts.joined(separator: " UNION ALL "))) AS r (day, decisions, events, milestones)
-        GROUP BY day ORDER BY day DESC LIMIT \(limit)
+        GROUP BY period ORDER BY period DESC LIMIT \(limit)
         """
     }
     return try Dataset(
@@ -133,6 +133,19 @@ extension RecordQueries {
         .init("day", unit == .day ? "Day" : "From", .day), .init("decisions", "Decisions", .integer),
         .init("events", "Events", .integer), .init("milestones", "Milestones", .integer),
       ], rows)
+  }
+
+  /// The newest entries of the session log, their texts cut.
+  package func newestEvents(limit: Int = 50, textLimit: Int = 600) async throws -> Dataset {
+    let rows = try await rows([.text(agent.name)]) { schema in
+      """
+      SELECT event_at, event_type, concat_ws(': ', title, left(description, \(textLimit)))
+      FROM \(schema.qualified("maven_memory")) WHERE agent = $1
+      ORDER BY event_at DESC NULLS LAST, id DESC LIMIT \(limit)
+      """
+    }
+    return try Dataset(
+      [.init("time", "Time (UTC)", .time), .init("type", "Type", .text), .init("text", "Entry", .text)], rows)
   }
 
   /// How long the records go back: the first and the last decision, event or trade; nil without any.

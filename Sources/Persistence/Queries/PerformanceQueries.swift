@@ -16,12 +16,6 @@ extension RecordQueries {
     .init("win_rate", "Win rate", .percent),
   ]
 
-  /// The expressions of `counts` over trades `t`.
-  private static let countsSQL = """
-    count(*), count(*) FILTER (WHERE t.realized_pnl_usd > 0), count(*) FILTER (WHERE t.realized_pnl_usd < 0),
-      round(count(*) FILTER (WHERE t.realized_pnl_usd > 0) * 100.0 / count(*), 2)
-    """
-
   private static func closed(since: Instant?) -> Conditions {
     var conditions = Conditions()
     conditions.add("t.status = 'closed' AND t.realized_pnl_usd IS NOT NULL")
@@ -34,7 +28,9 @@ extension RecordQueries {
     let conditions = RecordQueries.closed(since: since)
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
-      SELECT t.asset, \(RecordQueries.countsSQL), sum(t.net_pnl_usd)
+      SELECT t.asset, count(*), count(*) FILTER (WHERE t.realized_pnl_usd > 0),
+        count(*) FILTER (WHERE t.realized_pnl_usd < 0),
+        round(count(*) FILTER (WHERE t.realized_pnl_usd > 0) * 100.0 / count(*), 2), sum(t.net_pnl_usd)
       FROM \(schema.qualified("maven_trades")) AS t WHERE \(conditions.sql)
       GROUP BY t.asset ORDER BY count(*) DESC, t.asset LIMIT \(limit)
       """
@@ -48,10 +44,15 @@ extension RecordQueries {
     let conditions = RecordQueries.closed(since: since)
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
-      SELECT date_trunc('\(unit.rawValue)', COALESCE(t.closed_at, t.opened_at), 'UTC') AS period,
-        \(RecordQueries.countsSQL), COALESCE(sum(t.fees_usd), 0), sum(t.net_pnl_usd),
-        sum(sum(t.net_pnl_usd)) OVER (ORDER BY date_trunc('\(unit.rawValue)', COALESCE(t.closed_at, t.opened_at), 'UTC'))
-      FROM \(schema.qualified("maven_trades")) AS t WHERE \(conditions.sql)
+      SELECT date_trunc('\(unit.rawValue)', day::timestamp) AS period, sum(trades), sum(wins), sum(losses),
+        round(sum(wins) * 100.0 / sum(trades), 2), sum(fees), sum(net),
+        sum(sum(net)) OVER (ORDER BY date_trunc('\(unit.rawValue)', day::timestamp))
+      FROM (
+        SELECT (COALESCE(t.closed_at, t.opened_at) AT TIME ZONE 'UTC')::date AS day, count(*) AS trades,
+          count(*) FILTER (WHERE t.realized_pnl_usd > 0) AS wins,
+          count(*) FILTER (WHERE t.realized_pnl_usd < 0) AS losses, COALESCE(sum(t.fees_usd), 0) AS fees,
+          sum(t.net_pnl_usd) AS net
+        FROM \(schema.qualified("maven_trades")) AS t WHERE \(conditions.sql) GROUP BY day) AS days
       GROUP BY period ORDER BY period DESC LIMIT \(limit)
       """
     }

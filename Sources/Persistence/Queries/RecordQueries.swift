@@ -1,3 +1,4 @@
+internal import Git
 internal import Postgres
 package import Records
 internal import Synchronization
@@ -159,5 +160,32 @@ extension Dataset {
           }
         }
       })
+  }
+}
+
+extension AgentRecords {
+  /// Questions to the database where it can answer; it is not started for them.
+  package func queries(patience: Duration) -> RecordQueries {
+    RecordQueries(agent: agent, patience: patience, access: database.ifUp)
+  }
+
+  /// The newest commit that changed a file, looked for from HEAD on; nil where none is found soon.
+  package func lastChange(of path: String) async -> Standing? {
+    guard let path = RecordPath(text: path) else { return nil }
+    let lookout = lookout
+    return await AgentRecords.soon {
+      // A handle of its own: a walk through a long history holds nobody up.
+      let repository = try lookout.separate()
+      guard let head = try await repository.head().commit else { return nil }
+      let path = GitPath(path.bytes)
+      guard let commit = try await repository.lastCommits(touching: [path], from: head)[path] else { return nil }
+      return Standing(
+        id: commit.id.description, author: commit.author.name, time: Instant(seconds: commit.author.time))
+    }
+  }
+
+  private static func soon(_ body: @escaping @Sendable () async throws -> Standing?) async -> Standing? {
+    if case .returned(let standing) = await Deadline.run(.milliseconds(500), grace: .zero, body) { return standing }
+    return nil
   }
 }

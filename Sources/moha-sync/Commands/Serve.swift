@@ -48,7 +48,10 @@ struct Serve: ServingCommand {
         logger: logger, activity: activity
       ) { port in
         ProgramCode.release()
-        if !isQuiet { Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n") }
+        if !isQuiet {
+          Output.writeError("moha-sync: listening on http://\(host):\(port)/mcp\n")
+          Output.writeError("moha-sync: pages for people on http://\(host):\(port)/\n")
+        }
       }
     } catch let refusal as HTTPSettings.Refusal {
       throw CommandFailure(
@@ -63,7 +66,7 @@ struct Serve: ServingCommand {
       records: records, activity: activity, version: MohaSync.configuration.version,
       tickRecord: TickRecord.path(
         gitDirectory: workspace.repository.gitDirectory, agent: workspace.settings.agent))
-    return watched.pages
+    return watched.pages + Dashboard(records).pages
   }
 
   private func chosenPort(_ environment: [String: String]) throws -> Int {

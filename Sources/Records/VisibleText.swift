@@ -2,25 +2,25 @@
 ///
 /// Control characters and those that reorder or hide what follows become visible: `<U+202E>` in running text, an escape
 /// in JSON. What is not UTF-8 becomes U+FFFD. Everything else stays as it is.
-enum VisibleText {
+package enum VisibleText {
   /// Running text, a byte order mark in front left out.
-  static func text(_ bytes: some Collection<UInt8>) -> String {
+  package static func text(_ bytes: some Collection<UInt8>) -> String {
     text(String(decoding: bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self))
   }
 
-  static func text(_ text: String) -> String {
+  package static func text(_ text: String) -> String {
     replacingHidden(in: text) { "<U+\(hexadecimal($0.value))>" }
   }
 
   /// A JSON text: what is hidden can stand only in its strings, where an escape means the same.
-  static func json(_ bytes: some Collection<UInt8>) -> String {
+  package static func json(_ bytes: some Collection<UInt8>) -> String {
     replacingHidden(in: String(decoding: bytes, as: UTF8.self)) { scalar in
       String(scalar).utf16.map { "\\u\(hexadecimal(UInt32($0)))" }.joined()
     }
   }
 
   /// One line: as text, with breaks as spaces.
-  static func line(_ line: String) -> String {
+  package static func line(_ line: String) -> String {
     text(line).replacing(/[\r\n\u2028\u2029]+/, with: " ")
   }
 

@@ -1,0 +1,121 @@
+internal import Postgres
+package import Records
+
+/// One look at everything: where git stands, how the layers are, and what the records and trades came to.
+///
+/// Each part is found by itself and says by itself why it is missing: with the database down, git still shows.
+package struct Overview: Sendable {
+  package enum Part<Value: Sendable>: Sendable {
+    case found(Value)
+    case missing(ErrorOutline)
+
+    package var value: Value? {
+      if case .found(let value) = self { value } else { nil }
+    }
+
+    package var problem: ErrorOutline? {
+      if case .missing(let problem) = self { problem } else { nil }
+    }
+  }
+
+  package let agent: Agent
+  package let takenAt: Instant
+  /// How many days the figures go back; nil for all.
+  package let days: Int?
+  /// Where HEAD is; nil where there is no commit, or no repository to read.
+  package let standing: Standing?
+  package let health: AgentHealth
+  package let figures: Figures
+
+  /// What the database says.
+  package struct Figures: Sendable {
+    package let takenAt: Instant
+    /// How long the periods of `records` and `periods` are.
+    package let unit: RecordQueries.Unit
+    package let counts: Part<Dataset>
+    package let equity: Part<Dataset>
+    package let periods: Part<Dataset>
+    package let records: Part<Dataset>
+    package let assets: Part<Dataset>
+    package let confidence: Part<Dataset>
+    package let outcomes: Part<Dataset>
+    package let runs: Part<[RunRecord]>
+    /// The newest run in detail; nil within where there was none.
+    package let lastRun: Part<RunDetail?>
+    package let decisions: Part<DecisionPage>
+
+    /// Why nothing could be found, where that has one reason.
+    package var problem: ErrorOutline? {
+      guard let problem = counts.problem, runs.problem?.code == problem.code, decisions.problem?.code == problem.code
+      else { return nil }
+      return problem
+    }
+  }
+
+  package init(
+    agent: Agent, takenAt: Instant, days: Int?, standing: Standing?, health: AgentHealth, figures: Figures
+  ) {
+    (self.agent, self.takenAt, self.days) = (agent, takenAt, days)
+    (self.standing, self.health, self.figures) = (standing, health, figures)
+  }
+}
+
+extension AgentRecords {
+  /// Looks at everything at once.
+  package func overview(_ queries: RecordQueries, days: Int?, now: Instant = .now()) async -> Overview {
+    async let standing = standing()
+    async let health = health()
+    async let figures = figures(queries, days: days, now: now)
+    return Overview(
+      agent: agent, takenAt: now, days: days, standing: await standing, health: await health, figures: await figures)
+  }
+
+  /// Asks the database for everything that an overview shows, several questions at a time.
+  package func figures(_ queries: RecordQueries, days: Int?, now: Instant = .now()) async -> Overview.Figures {
+    let since = days.flatMap { Instant(microseconds: now.microseconds - Int64($0) * 86_400_000_000) }
+    let span = await part { try await queries.span() }
+    if let problem = span.problem { return .missing(problem, now: now) }
+    let unit = AgentRecords.unit(from: since ?? span.value??.first, to: span.value??.last)
+    async let counts = part { try await queries.tableCounts() }
+    async let equity = part { try await queries.equity(since: since) }
+    async let periods = part { try await queries.performanceByPeriod(unit, since: since, limit: 400) }
+    async let records = part { try await queries.recordsByTime(unit, since: since) }
+    async let assets = part { try await queries.performanceByAsset(since: since, limit: 100) }
+    async let confidence = part { try await queries.performanceByConfidence(since: since) }
+    async let outcomes = part { try await queries.confidenceAndOutcome(since: since) }
+    async let runs = part { try await queries.runs(limit: 200) }
+    async let lastRun = part { try await queries.run() }
+    async let decisions = part { try await queries.decisions(DecisionFilter(), limit: 8, textLimit: 300) }
+    return Overview.Figures(
+      takenAt: now, unit: unit, counts: await counts, equity: await equity, periods: await periods,
+      records: await records, assets: await assets, confidence: await confidence, outcomes: await outcomes,
+      runs: await runs, lastRun: await lastRun, decisions: await decisions)
+  }
+
+  private func part<Value: Sendable>(_ body: () async throws -> Value) async -> Overview.Part<Value> {
+    do {
+      return .found(try await body())
+    } catch {
+      return .missing(outline(error))
+    }
+  }
+
+  /// Such that a chart has neither two bars nor two thousand.
+  private static func unit(from first: Instant?, to last: Instant?) -> RecordQueries.Unit {
+    guard let first, let last else { return .day }
+    switch (last.microseconds - first.microseconds) / 86_400_000_000 {
+    case ..<120: return .day
+    case ..<900: return .week
+    default: return .month
+    }
+  }
+}
+
+extension Overview.Figures {
+  fileprivate static func missing(_ problem: ErrorOutline, now: Instant) -> Overview.Figures {
+    Overview.Figures(
+      takenAt: now, unit: .day, counts: .missing(problem), equity: .missing(problem), periods: .missing(problem),
+      records: .missing(problem), assets: .missing(problem), confidence: .missing(problem),
+      outcomes: .missing(problem), runs: .missing(problem), lastRun: .missing(problem), decisions: .missing(problem))
+  }
+}

@@ -1,0 +1,257 @@
+import MCPServer
+import Pages
+import Persistence
+import Records
+
+/// The pages that people look at, beside `/mcp`.
+///
+/// Every question to the database has a second; what the overview adds up is kept for some seconds, so that many
+/// readers cost as much as one. With the database away each page says so and shows what git has.
+struct Dashboard: Sendable {
+  private let records: AgentRecords
+  private let queries: RecordQueries
+  private let figures: FigureCache
+  private static let pageSize = 50
+
+  init(_ records: AgentRecords) {
+    self.records = records
+    queries = records.queries(patience: .seconds(1))
+    figures = FigureCache(records, queries)
+  }
+
+  var pages: [HTTPPage] {
+    [
+      HTTPPage("/") { await overview($0) },
+      HTTPPage("/decisions") { await decisions($0) },
+      HTTPPage("/decisions/{file}") { await decision($0) },
+      HTTPPage("/log") { await log($0) },
+      HTTPPage("/runs") { await runs($0) },
+      HTTPPage("/runs/{id}") { await run($0) },
+    ]
+  }
+
+  private func page(_ document: String, status: Int = 200) -> PageAnswer {
+    PageAnswer(
+      status: status, contentType: "text/html; charset=utf-8", body: Array(document.utf8),
+      contentSecurityPolicy: PageFrame.contentSecurityPolicy)
+  }
+
+  // MARK: Overview
+
+  private func overview(_ request: PageRequest) async -> PageAnswer {
+    let days = request["days"].flatMap { Int($0) }.flatMap { (1...36_500).contains($0) ? $0 : nil }
+    async let standing = records.standing()
+    async let health = records.health()
+    async let figures = figures.figures(days: days)
+    let overview = Overview(
+      agent: records.agent, takenAt: .now(), days: days, standing: await standing, health: await health,
+      figures: await figures)
+    return page(OverviewPage(overview, isLive: true).document)
+  }
+
+  // MARK: Decisions
+
+  private func decisions(_ request: PageRequest) async -> PageAnswer {
+    var form: [String: String] = [:]
+    for (name, value) in request.query where form[name] == nil {
+      let text = value.trimming { $0.isWhitespace }
+      if !text.isEmpty { form[name] = text }
+    }
+    let content: DecisionsPage.Content
+    var status = 200
+    do {
+      let filter = try DecisionForm(form).filter
+      let after = try form["after"].map { try DecisionForm.position($0) }
+      async let count = try? queries.countDecisions(filter)
+      let found = try await queries.decisions(filter, after: after, limit: Dashboard.pageSize, textLimit: 300)
+      content = .rows(found, count: await count)
+    } catch let refusal as DecisionForm.Refusal {
+      (content, status) = (.refused(refusal.reason), 400)
+    } catch {
+      content = .files(await newestFiles(), problem: records.outline(error))
+    }
+    return page(
+      DecisionsPage(agent: records.agent, query: form, content: content, now: .now()).document, status: status)
+  }
+
+  private func newestFiles() async -> [(file: String, header: RecordHeader?)] {
+    let paths = await records.files.listing(of: .decision).paths.prefix(Dashboard.pageSize)
+    let headers = await records.files.headers(paths)
+    return zip(paths, headers).map { (RecordPath($0.fileName).text, $1) }
+  }
+
+  private func decision(_ request: PageRequest) async -> PageAnswer {
+    let file = request.parameters["file"] ?? ""
+    var problem: ErrorOutline?
+    do {
+      if let row = try await queries.decision(file: file) {
+        async let trades = queries.trades(ofDecision: row.id)
+        let provenance = if let path = row.path { await records.lastChange(of: path) } else { Standing?.none }
+        return detail(file, .row(row, trades: try await trades, provenance: provenance))
+      }
+    } catch {
+      problem = records.outline(error)
+    }
+    guard let name = RecordPath(text: file)?.bytes, let path = await records.files.path(of: .decision, named: name),
+      let content = await records.files.read(path)
+    else { return detail(file, .none, status: 404) }
+    return detail(file, .file(String(decoding: content.bytes, as: UTF8.self), path: path.text, problem: problem))
+  }
+
+  private func detail(_ file: String, _ content: DecisionDetailPage.Content, status: Int = 200) -> PageAnswer {
+    page(
+      DecisionDetailPage(agent: records.agent, file: file, content: content, now: .now()).document, status: status)
+  }
+
+  // MARK: Log and runs
+
+  private func log(_ request: PageRequest) async -> PageAnswer {
+    let text = request["q"].map { $0.trimming { $0.isWhitespace } }.flatMap { $0.isEmpty ? nil : $0 }
+    let searchesAll = request["in"] == "all"
+    let after = request["after"].flatMap { RecordSearch.Position(text: $0) }
+    let content: LogPage.Content
+    do {
+      if let text {
+        content = .found(
+          try await records.search(
+            RecordSearch.Query(
+              text: text, kinds: searchesAll ? Set(RecordSearch.Kind.allCases) : [.memory],
+              limit: Dashboard.pageSize, after: after)))
+      } else {
+        content = .newest(try await queries.newestEvents())
+      }
+    } catch {
+      content = .failed(records.outline(error))
+    }
+    return page(
+      LogPage(
+        agent: records.agent, text: text, searchesAll: searchesAll, isContinued: after != nil, content: content,
+        now: .now()
+      ).document)
+  }
+
+  private func runs(_ request: PageRequest) async -> PageAnswer {
+    let content: RunsPage.Content
+    do {
+      let found = try await queries.runs(
+        limit: Dashboard.pageSize + 1, before: request["before"].flatMap { Instant($0) })
+      let shown = Array(found.prefix(Dashboard.pageSize))
+      content = .runs(shown, older: found.count > shown.count ? shown.last?.finishedAt : nil)
+    } catch {
+      content = .failed(records.outline(error))
+    }
+    return page(RunsPage(agent: records.agent, content: content, now: .now()).document)
+  }
+
+  private func run(_ request: PageRequest) async -> PageAnswer {
+    do {
+      let detail = try await queries.run(id: request.parameters["id"] ?? "", limit: 200)
+      return page(
+        RunsPage(agent: records.agent, content: detail.map { .run($0) } ?? .none, now: .now()).document,
+        status: detail == nil ? 404 : 200)
+    } catch {
+      return page(RunsPage(agent: records.agent, content: .failed(records.outline(error)), now: .now()).document)
+    }
+  }
+}
+
+/// The form of the decisions page as a filter.
+private struct DecisionForm {
+  struct Refusal: Error {
+    let reason: String
+  }
+
+  let filter: DecisionFilter
+
+  init(_ form: [String: String]) throws {
+    var filter = DecisionFilter()
+    (filter.text, filter.asset, filter.type) = (form["q"], form["asset"], form["type"])
+    if let risk = form["risk"] {
+      guard DecisionFilter.risks.contains(risk) else {
+        throw Refusal(reason: "There is no such risk level; there are \(DecisionFilter.risks.joined(separator: ", "))")
+      }
+      filter.risk = risk
+    }
+    filter.minimumConfidence = try form["min"].map { try DecisionForm.number($0) }
+    filter.maximumConfidence = try form["max"].map { try DecisionForm.number($0) }
+    filter.since = try form["since"].map { try DecisionForm.day($0) }
+    filter.until = try form["until"].map { try DecisionForm.day($0) }
+    self.filter = filter
+  }
+
+  private static func number(_ text: String) throws -> ExactDecimal {
+    guard let number = ExactDecimal(text) else {
+      throw Refusal(reason: "A confidence is a number such as 80 or 72.5")
+    }
+    return number
+  }
+
+  private static func day(_ text: String) throws -> Instant {
+    guard let instant = Instant(text) else { throw Refusal(reason: "A day is written as 2026-01-31") }
+    return instant
+  }
+
+  static func position(_ text: String) throws -> DecisionPosition {
+    guard let position = DecisionPosition(text) else {
+      throw Refusal(reason: "The address of this page was cut; begin again with the newest")
+    }
+    return position
+  }
+}
+
+/// What the overview adds up, kept for a while.
+private actor FigureCache {
+  private let records: AgentRecords
+  private let queries: RecordQueries
+  private var kept: [Int?: (figures: Overview.Figures, time: ContinuousClock.Instant)] = [:]
+  private var running: [Int?: Task<Overview.Figures, Never>] = [:]
+
+  /// Until then an answer is used as it is; until the second limit too, while the next one is made.
+  private static let freshness = Duration.seconds(5)
+  private static let staleness = Duration.seconds(60)
+  /// Spans of time that are remembered; anybody can ask for any number of days.
+  private static let capacity = 16
+
+  init(_ records: AgentRecords, _ queries: RecordQueries) {
+    (self.records, self.queries) = (records, queries)
+  }
+
+  func figures(days: Int?) async -> Overview.Figures {
+    if let (figures, time) = kept[days] {
+      let age = ContinuousClock.now - time
+      // A database that is away may be back, and one that was there may be away: that is asked anew.
+      if figures.problem == nil, age < FigureCache.staleness {
+        if age >= FigureCache.freshness { _ = refresh(days) }
+        return figures
+      }
+    }
+    return await refresh(days).value
+  }
+
+  private func refresh(_ days: Int?) -> Task<Overview.Figures, Never> {
+    if let task = running[days] { return task }
+    let task = Task {
+      let figures = await records.figures(queries, days: days)
+      finish(days, figures)
+      return figures
+    }
+    running[days] = task
+    return task
+  }
+
+  private func finish(_ days: Int?, _ figures: Overview.Figures) {
+    running[days] = nil
+    if kept.count >= FigureCache.capacity, kept[days] == nil { kept.removeAll() }
+    kept[days] = (figures, .now)
+  }
+}
+
+extension String {
+  /// Without the characters at both ends that are so.
+  fileprivate func trimming(_ isTrimmed: (Character) -> Bool) -> String {
+    var text = self[...]
+    while let first = text.first, isTrimmed(first) { text.removeFirst() }
+    while let last = text.last, isTrimmed(last) { text.removeLast() }
+    return String(text)
+  }
+}
