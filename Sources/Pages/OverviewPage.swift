@@ -78,9 +78,12 @@ package struct OverviewPage: Sendable {
           h("li") {
             h("h3") {
               h("span") { OverviewPage.name(of: layer.name) }
-              h("span", ["class": "state \(layer.status.rawValue)"]) { OverviewPage.state(layer.status) }
+              h("span", ["class": "state \(layer.finding.status.rawValue)"]) {
+                OverviewPage.state(layer.finding.status)
+              }
             }
-            h("p") { h("bdi") { layer.detail } }
+            h("p") { h("bdi") { layer.finding.detail } }
+            if let hint = layer.finding.hint { h("p") { h("bdi") { hint } } }
             if layer.latency > .zero { h("p") { "\(OverviewPage.milliseconds(layer.latency)) ms" } }
           }
         }

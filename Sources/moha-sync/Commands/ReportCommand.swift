@@ -35,7 +35,7 @@ struct ReportCommand: AsyncParsableCommand {
     let workspace = try await Workspace(options)
     // Started where it is ours to start; where that fails, the report is about that too.
     _ = try? await workspace.database()
-    let records = workspace.records
+    let records = workspace.records()
     let overview = await records.overview(records.queries(patience: .seconds(30)), days: window.days)
     if let html {
       try write(OverviewPage(overview, isLive: false).document, to: html)
