@@ -28,7 +28,8 @@ struct MohaSync: AsyncParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "WRITING", subcommands: [RecordCommand.self, CommitCommand.self, Log.self]),
+      CommandGroup(
+        name: "WRITING", subcommands: [RecordCommand.self, SnapshotCommand.self, CommitCommand.self, Log.self]),
       CommandGroup(name: "RECORDS", subcommands: [Sync.self, Reconcile.self, Verify.self, History.self, Adopt.self]),
       CommandGroup(name: "LOOKING", subcommands: [Decisions.self, Search.self, Performance.self, ReportCommand.self]),
       CommandGroup(name: "SERVING", subcommands: [MCP.self, Serve.self]),

@@ -13,7 +13,8 @@ import SystemPackage
 /// `db.host db.port db.name db.user db.password` (DB_HOST …), `redis.host redis.port redis.db` (REDIS_HOST …).
 /// For `tick`: `tick.ping` (MOHA_PING_URL), the URL to call; `tick.timeout` (TICK_TIMEOUT), seconds for each step;
 /// `tick.metrics` (MOHA_METRICS_FILE), the text file for node_exporter;
-/// `log.rotate-bytes` (LOG_ROTATE_BYTES), the size from which the session log is rotated.
+/// `log.rotate-bytes` (LOG_ROTATE_BYTES), the size from which the session log is rotated; `snapshot.minutes`
+/// (SNAPSHOT_MINUTES), the age at which the newest portfolio snapshot is followed by another one, 0 for never.
 /// libpq's own variables (PGHOST, PGSERVICE …) and .pgpass count as a configured database.
 struct Settings: Sendable {
   let agent: Agent
@@ -31,6 +32,7 @@ struct Settings: Sendable {
   let tickTimeout: Int
   /// A tick rotates a session log of more bytes than this.
   let rotateBytes: Int
+  let snapshotMinutes: Int
   let environment: [String: String]
 
   /// Every key that `moha-sync.yaml` may hold. What is no key of ours is ignored, which a misspelt one never means.
@@ -96,6 +98,7 @@ struct Settings: Sendable {
       metricsFile: present(environment["MOHA_METRICS_FILE"]) ?? present(config.string(forKey: "tick.metrics")),
       tickTimeout: try number(config, "tick.timeout", default: 120, in: 1...86_400),
       rotateBytes: try number(config, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
+      snapshotMinutes: try number(config, "snapshot.minutes", default: 60, in: 0...525_600),
       environment: environment)
   }
 

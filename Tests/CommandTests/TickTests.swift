@@ -8,7 +8,7 @@ internal import Testing
   /// The shape of `tick --json`.
   private static let shape: JSONShape = #"""
     {"schema":1,"ok":"boolean","exit_code":"integer","agent":"text","commit":"id?",
-     "steps":[{"name":"commit|rotate|reconcile|commit-counters","status":"text","exit_code":"integer","duration_ms":"integer"}]}
+     "steps":[{"name":"commit|rotate|reconcile|snapshot","status":"text","exit_code":"integer","duration_ms":"integer"}]}
     """#
 
   private func step(_ name: String, _ document: JSONValue) throws -> JSONValue {

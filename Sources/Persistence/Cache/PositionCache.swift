@@ -36,11 +36,27 @@ package struct PositionCache: Sendable {
 
   /// Keeps the position in place of the asset's former one, in one step.
   package func put(_ position: Position) async throws {
+    let arguments = ["HSET", Self.keys.key(position.asset.name)] + Self.pairs(position)
+    try await client.command(arguments.map { Array($0.utf8) })
+  }
+
+  /// Keeps the position where the asset has none; whether it had none.
+  package func putIfAbsent(_ position: Position) async throws -> Bool {
+    let script = """
+      if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+      redis.call('HSET', KEYS[1], unpack(ARGV))
+      return 1
+      """
+    return try await client.evaluate(
+      script, keys: [Self.keys.key(position.asset.name)], arguments: Self.pairs(position)
+    ).integer == 1
+  }
+
+  private static func pairs(_ position: Position) -> [String] {
     let values = [
       position.side.rawValue, position.entry.text, position.size.text, position.openedAt.description,
     ]
-    let pairs = zip(Self.fields, values).flatMap { [$0, $1] }
-    try await client.command((["HSET", Self.keys.key(position.asset.name)] + pairs).map { Array($0.utf8) })
+    return zip(fields, values).flatMap { [$0, $1] }
   }
 
   /// Whether there was one.

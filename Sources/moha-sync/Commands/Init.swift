@@ -56,6 +56,8 @@ struct Init: AsyncParsableCommand {
     #   metrics: /var/lib/prometheus/node-exporter/moha-sync.prom   # a text file for node_exporter
     # log:
     #   rotate-bytes: 1048576  # a longer session log loses its past months to session_log/YYYY-MM.md
+    # snapshot:
+    #   minutes: 60  # how old the newest portfolio snapshot gets before tick takes another; 0 for never
 
     """
 }
