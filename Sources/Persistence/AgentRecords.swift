@@ -57,17 +57,8 @@ package struct AgentRecords: Sendable {
     // The tree first: without one there is nothing to compare.
     _ = try await RecordSource(.workTree, agent: agent, repository: repository)
     guard let database = await database.ifUp() else { throw AgentRecords.databaseAway("nothing was compared") }
-    let open = try await database.connect()
-    let surveyor = Surveyor(
-      repository: repository, agent: agent, schema: open?.schema ?? database.schema ?? .public)
-    do {
-      let survey = try await surveyor.survey(.workTree, connection: open?.connection)
-      await open?.connection.close()
-      return Verification(survey, elapsed: clock.now - start)
-    } catch {
-      await open?.connection.close()
-      throw error
-    }
+    let survey = try await Survey.of(repository, agent: agent, database: database, .workTree)
+    return Verification(survey, elapsed: clock.now - start)
   }
 
   /// Brings the database to what git holds, within the safety rails. The embedded server is started for it.

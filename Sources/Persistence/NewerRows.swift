@@ -14,7 +14,7 @@ struct NewerRows {
   private let schema: SchemaName
   private let rows: RowSet
 
-  init(source: RecordSource, rows: RowSet, repository: Repository, schema: SchemaName) async throws {
+  init(source: RecordSource, rows: RowSet, repository: Repository, schema: SchemaName) {
     head = source.commit?.id
     agent = source.agent
     self.repository = repository
@@ -82,8 +82,8 @@ struct NewerRows {
         let found = try await connection.query(
           """
           SELECT id::bigint FROM \(schema.qualified(kind.table))
-          WHERE id = ANY($1::bigint[]) AND encode(source_commit, 'hex') = ANY(string_to_array($2, ' '))
-          """, [.intArray(chunk), .text(commits.map(\.description).joined(separator: " "))])
+          WHERE id = ANY($1::bigint[]) AND encode(source_commit, 'hex') = ANY($2::text[])
+          """, [.intArray(chunk), .textArray(commits.map(\.description))])
         for row in found { held.insert(try row.int(0)) }
       }
       guard !held.isEmpty else { continue }

@@ -50,6 +50,29 @@ package struct Survey: Sendable {
   }
 }
 
+extension Survey {
+  /// Reads both sides without making or migrating anything.
+  ///
+  /// - Parameter everything: describe every difference, not only the first thousand.
+  package static func of(
+    _ repository: Repository, agent: Agent, database: Database, _ selection: RecordSource.Selection,
+    everything: Bool = false
+  ) async throws -> Survey {
+    let open = try await database.connect()
+    var surveyor = Surveyor(
+      repository: repository, agent: agent, schema: open?.schema ?? database.schema ?? .public)
+    if everything { surveyor.itemLimit = .max }
+    do {
+      let survey = try await surveyor.survey(selection, connection: open?.connection)
+      await open?.connection.close()
+      return survey
+    } catch {
+      await open?.connection.close()
+      throw error
+    }
+  }
+}
+
 /// Reads both sides.
 package struct Surveyor {
   package let repository: Repository
@@ -137,7 +160,7 @@ package struct Surveyor {
     var plan = Planner(git: git, rows: rows, agent: agent, unkeyedEvents: unkeyed).plan()
     var notes: [String] = []
     if let connection, !isNamed {
-      let newer = try await NewerRows(source: source, rows: rows, repository: repository, schema: schema)
+      let newer = NewerRows(source: source, rows: rows, repository: repository, schema: schema)
       notes += try await newer.holdBack(&plan, connection: connection)
     }
     if !plan.isBehind { notes += try await checkpointDrift(source: source, rows: rows, plan: &plan) }

@@ -88,7 +88,7 @@ package struct WorkTreeFile: Sendable {
     try withFile(O_WRONLY) { file, status in
       guard status.st_size == offset else { throw failure("append to", reason: "it changed meanwhile") }
       do {
-        try writeAll(bytes, to: file, at: offset)
+        guard bytes.write(to: file, at: offset) else { throw failure("write") }
         guard fsync(file) == 0 else { throw failure("sync") }
       } catch {
         ftruncate(file, off_t(offset))
@@ -147,16 +147,6 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
-  private func writeAll(_ bytes: [UInt8], to file: Int32, at offset: Int = 0) throws {
-    var written = 0
-    while written < bytes.count {
-      let count = bytes[written...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(offset + written)) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw failure("write") }
-      written += count
-    }
-  }
-
   private func withTemporary(
     in folder: Int32, bytes: [UInt8], mode: mode_t, _ install: (String) throws -> Void
   ) throws {
@@ -165,7 +155,7 @@ package struct WorkTreeFile: Sendable {
     guard file >= 0 else { throw failure("write") }
     do {
       defer { close(file) }
-      try writeAll(bytes, to: file)
+      guard bytes.write(to: file, at: 0) else { throw failure("write") }
       guard fchmod(file, mode) == 0 else { throw failure("set the mode of") }
       guard fsync(file) == 0 else { throw failure("sync") }
       try install(temporary)

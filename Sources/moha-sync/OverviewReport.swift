@@ -77,7 +77,9 @@ struct OverviewReport {
   private var layers: String {
     let dataset = Dataset(
       [.init("layer", "Layer", .text), .init("status", "State", .text), .init("detail", "Detail", .text)],
-      rows: overview.health.layers.map { [.text($0.name), .text($0.finding.status.rawValue), .text($0.finding.detail)] })
+      rows: overview.health.layers.map {
+        [.text($0.name), .text($0.finding.status.rawValue), .text($0.finding.detail)]
+      })
     let counts = overview.figures.counts.value.map { table.text($0.selecting(["title", "rows"])) + "\n" } ?? ""
     return "\(table.text(dataset))\n\(counts)"
   }

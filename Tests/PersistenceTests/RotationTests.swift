@@ -228,10 +228,9 @@ internal import Testing
     for state in ["journal", "months", "log"] {
       let tree = try await tree()
       let repository = try tree.repository()
-      let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
-      let gate = try SecretGate(workTree: tree.git.path)
-      let writer = WorkTreeWriter(
-        repository: repository, workTree: tree.git.path, agent: tree.agent, journal: journal, gate: gate, layout: .flat)
+      let writer = try WorkTreeWriter(
+        repository, workTree: tree.git.path, agent: tree.agent, settings: WriteSettings())
+      let journal = writer.journal
       let bytes = Array(Self.log.utf8)
       let rules = LogRotationPlan.Rules(
         before: try #require(Instant("2026-03-01T00:00:00Z")), keep: 0, agent: tree.agent, holdsSecret: { _ in false })

@@ -44,15 +44,14 @@ package struct AutomaticCommit: Sendable {
       throw PersistenceError(.writeFailed, "a bare repository has no working tree to commit: nothing was written")
     }
     let gate = try SecretGate(workTree: workTree)
-    let journal = try isDryRun ? nil : WriteJournal(gitDirectory: repository.gitDirectory)
-    let folder = "\(repository.gitDirectory)/moha-sync"
+    var journal: WriteJournal?
     var locks: [FileLock] = []
-    if let journal {
-      locks.append(try await FileLock.acquire("\(folder)/commit.flock", patience: settings.patience))
-      locks.append(try await FileLock.acquire("\(folder)/tree.flock", patience: settings.patience))
-      let tree = WorkTreeWriter(
-        repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
+    if !isDryRun {
+      let tree = try WorkTreeWriter(repository, workTree: workTree, agent: agent, settings: settings)
+      locks.append(try await FileLock.acquire(.commit, of: repository, patience: settings.patience))
+      locks.append(try await FileLock.acquire(.tree, of: repository, patience: settings.patience))
       try await tree.recover()
+      journal = tree.journal
     }
     defer { withExtendedLifetime(locks) {} }
 

@@ -1,3 +1,4 @@
+package import Git
 internal import Glibc
 internal import Synchronization
 
@@ -5,7 +6,17 @@ internal import Synchronization
 ///
 /// Tasks of one process get the lock in the order in which they asked, so that none starves in a crowd; only the first
 /// of them waits for other processes, by trying again. The kernel frees the lock when its holder dies.
-final class FileLock: Sendable {
+package final class FileLock: Sendable {
+  /// What is locked. A file of its own each, in `moha-sync` in the git folder.
+  package enum Purpose: String, Sendable {
+    /// The record files of the working tree.
+    case tree
+    /// Commits: whoever has it commits for all who wait. Taken before that of the tree.
+    case commit
+    /// The periodic run, so that there is one at a time. Writers run beside it and wait for its steps only.
+    case tick
+  }
+
   private let descriptor: Int32
   private let turn: WaitingLine.Turn
 
@@ -20,13 +31,23 @@ final class FileLock: Sendable {
   }
 
   /// Lets others have the lock while references to it are still held. A second call does nothing.
-  func release() {
+  package func release() {
     // A child between fork and exec has the descriptor too, and closing ours alone would leave it the lock.
     turn.end { flock(descriptor, LOCK_UN) }
   }
 
   /// Waits for its turn in this process, then up to `patience` for other processes, then throws `.locked`.
-  static func acquire(_ path: String, patience: Duration) async throws -> FileLock {
+  package static func acquire(
+    _ purpose: Purpose, of repository: Repository, patience: Duration
+  ) async throws -> FileLock {
+    let folder = "\(repository.gitDirectory)/moha-sync"
+    if mkdir(folder, 0o700) != 0 && errno != EEXIST {
+      throw PersistenceError(
+        .writeFailed, "cannot make \(folder): \(String(cString: strerror(errno))). Nothing was done",
+        hint: "run as a user who may write the repository's git folder")
+    }
+    // Not named .lock: a person who looks for git's stale locks should not find one that is none.
+    let path = "\(folder)/\(purpose.rawValue).flock"
     let turn = try await WaitingLine.line(at: path).turn()
     do {
       return try await acquire(path, patience: patience, turn: turn)
@@ -75,7 +96,7 @@ private final class WaitingLine: Sendable {
 
   private let state = Mutex(State())
 
-  /// One for each path that was ever locked, which are two a repository.
+  /// One for each path that was ever locked, which are three a repository.
   private static let lines = Mutex<[String: WaitingLine]>([:])
 
   static func line(at path: String) -> WaitingLine {

@@ -67,11 +67,8 @@ package struct LogRotation: Sendable {
       let bytes = try read(TreeLayout.sessionLog(of: agent), workTree) ?? []
       return outcome(try LogRotationPlan(bytes, rules: rules) { try read($0, workTree) }, commit: nil, pending: nil)
     }
-    let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
-    let committer = SharedCommitter(
-      repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience)
-    let tree = WorkTreeWriter(
-      repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
+    let tree = try WorkTreeWriter(repository, workTree: workTree, agent: agent, settings: settings)
+    let committer = SharedCommitter(of: tree, patience: settings.patience)
     for _ in 0..<LogRotation.attempts {
       guard let (plan, entry) = try await stage(rules, tree) else {
         _ = try await committer.commit([])
@@ -94,8 +91,7 @@ package struct LogRotation: Sendable {
   private func stage(
     _ rules: LogRotationPlan.Rules, _ tree: WorkTreeWriter
   ) async throws -> (plan: LogRotationPlan, entry: WriteJournal.Entry?)? {
-    let lock = try await FileLock.acquire(
-      "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
+    let lock = try await FileLock.acquire(.tree, of: repository, patience: settings.patience)
     defer { withExtendedLifetime(lock) {} }
     try await tree.recover()
     let path = TreeLayout.sessionLog(of: agent)

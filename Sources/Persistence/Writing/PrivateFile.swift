@@ -19,13 +19,7 @@ enum PrivateFile {
       let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard file >= 0 else { throw failure(path) }
       defer { close(file) }
-      var written = 0
-      while written < bytes.count {
-        let count = bytes[written...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw failure(path) }
-        written += count
-      }
+      guard bytes.write(to: file, at: 0) else { throw failure(path) }
       if durability == .durable, fsync(file) != 0 { throw failure(path) }
       guard rename(temporary, path) == 0 else { throw failure(path) }
     } catch {
@@ -46,5 +40,19 @@ enum PrivateFile {
     PersistenceError(
       .writeFailed, "cannot write \(path): \(String(cString: strerror(errno)))",
       hint: "free the disk or mend the permissions and run again")
+  }
+}
+
+extension [UInt8] {
+  /// Writes all of the bytes, in as many calls as it takes; false, with `errno`, where the file takes no more.
+  func write(to file: Int32, at offset: Int) -> Bool {
+    var written = 0
+    while written < count {
+      let part = self[written...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(offset + written)) }
+      if part < 0 && errno == EINTR { continue }
+      guard part > 0 else { return false }
+      written += part
+    }
+    return true
   }
 }

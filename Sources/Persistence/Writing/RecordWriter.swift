@@ -102,17 +102,12 @@ package struct RecordWriter: Sendable {
         .writeFailed, "a bare repository has no working tree to write records into: nothing was written",
         hint: "run in a clone with a working tree")
     }
-    let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
-    let gate = try SecretGate(workTree: workTree)
-    let tree = WorkTreeWriter(
-      repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout)
-    let committer = SharedCommitter(
-      repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience)
+    let tree = try WorkTreeWriter(repository, workTree: workTree, agent: agent, settings: settings)
+    let committer = SharedCommitter(of: tree, patience: settings.patience)
     // A person's command may hold a lock of git's for as long as an editor is open: better told before anything is
     // written than after.
     if settings.commitPolicy == .eachWrite { try await repository.waitUntilCommittable() }
-    let lock = try await FileLock.acquire(
-      "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
+    let lock = try await FileLock.acquire(.tree, of: repository, patience: settings.patience)
     try Task.checkCancellation()
     // From here on a cancellation is too late: a task of its own does not inherit it.
     return try await Task {

@@ -22,11 +22,11 @@ package struct RotatedRows: Sendable {
         _ = try await connection.execute(
           """
           UPDATE \(table) SET git_path = $1 WHERE agent = $2 AND git_path = $3
-            AND event_key IN (SELECT jsonb_array_elements_text($4::jsonb))
+            AND event_key = ANY($4::text[])
           """,
           [
             .text(path.text), .text(agent.name), .text(TreeLayout.sessionLog(of: agent).text),
-            .json(JSONValue.array(keys.map { .string($0) }).jsonbText),
+            .textArray(keys),
           ])
       }
       await connection.close()

@@ -9,6 +9,12 @@ struct SharedCommitter {
   let gate: SecretGate
   let patience: Duration
 
+  /// Commits what `tree` stages.
+  init(of tree: WorkTreeWriter, patience: Duration) {
+    (repository, agent, journal, gate) = (tree.repository, tree.agent, tree.journal, tree.gate)
+    self.patience = patience
+  }
+
   enum Outcome {
     case committed(ObjectID)
     /// The files are durable; the repository is in a state in which nothing is committed.
@@ -17,13 +23,12 @@ struct SharedCommitter {
 
   /// Returns when HEAD holds the entries. An empty list asks for whatever is in the journal.
   func commit(_ entries: [WriteJournal.Entry]) async throws -> Outcome {
-    let folder = "\(repository.gitDirectory)/moha-sync"
-    let lock = try await FileLock.acquire("\(folder)/commit.flock", patience: patience)
+    let lock = try await FileLock.acquire(.commit, of: repository, patience: patience)
     defer { withExtendedLifetime(lock) {} }
     if !entries.isEmpty, entries.allSatisfy({ !journal.holds($0) }), let head = try await repository.head().commit {
       return .committed(head)
     }
-    let (batch, files) = try await gather(folder)
+    let (batch, files) = try await gather()
     guard !batch.isEmpty else {
       guard let head = try await repository.head().commit else { return .pending("there is no commit yet") }
       return .committed(head)
@@ -55,10 +60,10 @@ struct SharedCommitter {
   }
 
   /// The journal's entries and the bytes of their files as they are now, under the lock of the tree.
-  private func gather(
-    _ folder: String
-  ) async throws -> (batch: [WriteJournal.Entry], files: [GitPath: CommitRequest.FileContent?]) {
-    let lock = try await FileLock.acquire("\(folder)/tree.flock", patience: patience)
+  private func gather() async throws -> (
+    batch: [WriteJournal.Entry], files: [GitPath: CommitRequest.FileContent?]
+  ) {
+    let lock = try await FileLock.acquire(.tree, of: repository, patience: patience)
     defer { withExtendedLifetime(lock) {} }
     guard let workTree = repository.workTree else { return ([], [:]) }
     let batch = try journal.entries()

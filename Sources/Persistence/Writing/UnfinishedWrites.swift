@@ -33,22 +33,16 @@ package struct UnfinishedWrites: Sendable {
   /// commits to the periodic run.
   package func finish(_ agent: Agent, settings: WriteSettings) async throws {
     guard let workTree = repository.workTree else { return }
-    let journal = try WriteJournal(gitDirectory: repository.gitDirectory)
-    let gate = try SecretGate(workTree: workTree)
-    let lock = try await FileLock.acquire(
-      "\(repository.gitDirectory)/moha-sync/tree.flock", patience: settings.patience)
+    let tree = try WorkTreeWriter(repository, workTree: workTree, agent: agent, settings: settings)
+    let lock = try await FileLock.acquire(.tree, of: repository, patience: settings.patience)
     do {
-      try await WorkTreeWriter(
-        repository: repository, workTree: workTree, agent: agent, journal: journal, gate: gate, layout: settings.layout
-      ).recover()
+      try await tree.recover()
     } catch {
       lock.release()
       throw error
     }
     lock.release()
     guard settings.commitPolicy == .eachWrite else { return }
-    _ = try await SharedCommitter(
-      repository: repository, agent: agent, journal: journal, gate: gate, patience: settings.patience
-    ).commit([])
+    _ = try await SharedCommitter(of: tree, patience: settings.patience).commit([])
   }
 }

@@ -11,6 +11,16 @@ struct WorkTreeWriter {
   let gate: SecretGate
   let layout: WriteSettings.Layout
 
+  /// The writer of a working tree, with the journal and the secret scan that go with it. Makes the journal's folder.
+  init(_ repository: Repository, workTree: String, agent: Agent, settings: WriteSettings) throws {
+    self.repository = repository
+    self.workTree = workTree
+    self.agent = agent
+    journal = try WriteJournal(gitDirectory: repository.gitDirectory)
+    gate = try SecretGate(workTree: workTree)
+    layout = settings.layout
+  }
+
   /// A write that is durable and not committed.
   struct Staged {
     let request: RecordRequest

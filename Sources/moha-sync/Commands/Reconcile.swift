@@ -89,13 +89,7 @@ extension Workspace {
   func survey(_ selection: RecordSource.Selection, everything: Bool = false) async throws -> Survey {
     // The tree first: without one there is nothing to start a server for.
     _ = try await RecordSource(selection, agent: settings.agent, repository: repository)
-    let database = try await database()
-    let open = try await database.connect()
-    var surveyor = Surveyor(
-      repository: repository, agent: settings.agent, schema: open?.schema ?? database.schema ?? .public)
-    if everything { surveyor.itemLimit = .max }
-    let survey = try await surveyor.survey(selection, connection: open?.connection)
-    await open?.connection.close()
-    return survey
+    return try await Survey.of(
+      repository, agent: settings.agent, database: try await database(), selection, everything: everything)
   }
 }

@@ -61,7 +61,7 @@ struct Tick: AsyncParsableCommand {
     }
     let heartbeat = try heartbeat(workspace.settings.pingURL)
     if jitter > 0 { try await Task.sleep(for: .milliseconds(Int.random(in: 0..<jitter * 1_000))) }
-    let lock = try await TickLock.acquire(workspace.repository)
+    let lock = try await FileLock.acquire(.tick, of: workspace.repository, patience: .zero)
     defer { withExtendedLifetime(lock) {} }
 
     // The first ping and the work go side by side: a service that is away does not delay the commit.
