@@ -129,7 +129,7 @@ let package = Package(
     .executableTarget(
       name: "moha-benchmark",
       dependencies: [
-        "EmbeddedServers", "Git", "Persistence", "Postgres", "Records",
+        "EmbeddedServers", "Git", "Persistence", "Postgres", "Records", "Redis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Benchmarks/moha-benchmark", swiftSettings: settings),

@@ -11,5 +11,5 @@ struct Benchmark: AsyncParsableCommand {
       the programs in turn, one round after another, and takes everything away at the end. The first round warms up \
       and does not count. See Benchmarks/README.md for the columns.
       """,
-    subcommands: [RestoreBenchmark.self, VerifyBenchmark.self, WriteBenchmark.self])
+    subcommands: [RestoreBenchmark.self, VerifyBenchmark.self, WriteBenchmark.self, RedisBenchmark.self])
 }

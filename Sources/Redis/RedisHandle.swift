@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Owns a connected `redisContext`: `redisFree` on deinit.
 ///
-/// `@safe`: the pointer is private, lives as long as the value, and is used on one thread.
+/// `@safe`: the pointer is private, lives as long as the value, and is used by one thread at a time.
 @safe struct RedisHandle: ~Copyable {
   private let pointer: UnsafeMutablePointer<redisContext>
 
@@ -45,8 +45,10 @@ internal import Glibc
       greeting.append((["AUTH"] + (settings.user.map { [$0] } ?? []) + [password]).map { Array($0.utf8) })
     }
     if settings.database != 0 { greeting.append(["SELECT", String(settings.database)].map { Array($0.utf8) }) }
-    for (reply, command) in zip(try handle.pipeline(greeting), greeting) {
-      if case .error(let message) = reply { throw serverError(message, name(of: command)) }
+    for command in greeting { try handle.send(Exchange([command]).bytes[...], CommandName(command)) }
+    for command in greeting {
+      let name = CommandName(command)
+      if case .error(let message) = try handle.reply(to: name) { throw serverError(message, name) }
     }
     try handle.setLimit(settings.timeout, operation)
     return handle
@@ -59,88 +61,80 @@ internal import Glibc
     }
   }
 
-  /// Sends one command and waits for its answer; an error that the server answers is thrown.
-  mutating func command(_ arguments: [[UInt8]]) throws(RedisError) -> Reply {
-    let reply = try pipeline([arguments])[0]
-    if case .error(let message) = reply { throw Self.serverError(message, Self.name(of: arguments)) }
-    return reply
-  }
-
-  /// Sends commands in one go and waits for as many answers, which are in the same order; an error of the server is
-  /// the answer of its command.
-  mutating func pipeline(_ commands: [[[UInt8]]]) throws(RedisError) -> [Reply] {
-    guard let first = commands.first else { return [] }
-    guard commands.allSatisfy({ !$0.isEmpty }) else {
-      throw RedisError(.invalidParameter, operation: "sending a command", message: "a command has a name")
-    }
-    let name = Self.name(of: first)
-    try send(commands, name)
-    var replies: [Reply] = []
-    replies.reserveCapacity(commands.count)
-    while replies.count < commands.count { replies.append(try reply(to: name)) }
-    return replies
-  }
-
-  /// Sends commands without waiting for an answer.
-  mutating func send(_ commands: [[[UInt8]]], _ operation: String) throws(RedisError) {
-    // Not through hiredis, which writes without MSG_NOSIGNAL: a server that has gone away must not end the process.
-    let bytes = RESP.encoded(commands)
-    var start = 0
-    while start < bytes.count {
-      let count = unsafe bytes[start...].withUnsafeBytes { buffer in
-        unsafe Glibc.send(pointer.pointee.fd, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL))
-      }
+  /// Sends bytes, waiting for room.
+  mutating func send(_ bytes: ArraySlice<UInt8>, _ name: CommandName) throws(RedisError) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = write(rest, flags: MSG_NOSIGNAL)
       if count < 0 && errno == EINTR { continue }
-      guard count > 0 else {
-        let code = errno
-        isBroken = true
-        let isLate = code == EAGAIN || code == EWOULDBLOCK
-        throw RedisError(
-          isLate ? .timeout : .connectionLost, operation: operation,
-          message: isLate ? "the server takes nothing" : "errno \(code)")
-      }
-      start += count
+      guard count > 0 else { throw sendFailure(errno, name) }
+      rest = rest.dropFirst(count)
     }
   }
 
-  /// Waits for the next answer.
+  /// Sends as much as there is room for at once, and returns the rest.
+  mutating func sendAvailable(_ bytes: ArraySlice<UInt8>, _ name: CommandName) throws(RedisError) -> ArraySlice<UInt8> {
+    let count = write(bytes, flags: MSG_NOSIGNAL | MSG_DONTWAIT)
+    if count >= 0 { return bytes.dropFirst(count) }
+    if [EAGAIN, EWOULDBLOCK, EINTR].contains(errno) { return bytes }
+    throw sendFailure(errno, name)
+  }
+
+  /// Not through hiredis, which writes without MSG_NOSIGNAL: a server that has gone away must not end the process.
+  private func write(_ bytes: ArraySlice<UInt8>, flags: Int) -> Int {
+    unsafe bytes.withUnsafeBytes { buffer in
+      unsafe Glibc.send(pointer.pointee.fd, buffer.baseAddress, buffer.count, CInt(flags))
+    }
+  }
+
+  private mutating func sendFailure(_ code: CInt, _ name: CommandName) -> RedisError {
+    isBroken = true
+    let isLate = code == EAGAIN || code == EWOULDBLOCK
+    return RedisError(
+      isLate ? .timeout : .connectionLost, operation: name.text,
+      message: isLate ? "the server takes nothing" : "errno \(code)")
+  }
+
+  /// Waits for the next answer, which may be an error of the server.
   ///
   /// After `.connectionLost`, `.timeout` or `.protocolViolation` the connection is of no more use.
-  mutating func reply(to operation: String) throws(RedisError) -> Reply {
+  mutating func reply(to name: CommandName) throws(RedisError) -> Reply {
     while true {
-      if let reply = try bufferedReply(operation) { return reply }
-      try read(operation)
+      if let reply = try bufferedReply(name) { return reply }
+      try read(name)
     }
   }
 
   /// The socket, to wait for. It belongs to the handle.
   var descriptor: CInt { unsafe pointer.pointee.fd }
 
+  /// Whether there is something to read within that many milliseconds.
+  func isReadable(within milliseconds: CInt) -> Bool {
+    var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&end, 1, milliseconds) > 0
+  }
+
   /// Waits until the server has sent something, and keeps it.
-  mutating func read(_ operation: String) throws(RedisError) {
+  mutating func read(_ name: CommandName) throws(RedisError) {
     while unsafe redisBufferRead(pointer) != REDIS_OK {
       guard unsafe pointer.pointee.err == REDIS_ERR_IO && errno == EINTR else {
         isBroken = true
-        throw failure(operation)
+        throw failure(name)
       }
       unsafe pointer.pointee.err = 0
     }
   }
 
   /// The next answer, if all of it has been read.
-  mutating func bufferedReply(_ operation: String) throws(RedisError) -> Reply? {
+  mutating func bufferedReply(_ name: CommandName) throws(RedisError) -> Reply? {
     var answer: UnsafeMutableRawPointer?
     guard unsafe redisGetReplyFromReader(pointer, &answer) == REDIS_OK else {
       isBroken = true
-      throw failure(operation)
+      throw failure(name)
     }
     guard let answer = unsafe answer else { return nil }
     defer { unsafe freeReplyObject(answer) }
     return unsafe Self.decode(answer.assumingMemoryBound(to: redisReply.self))
-  }
-
-  private static func name(of arguments: [[UInt8]]) -> String {
-    String(decoding: arguments.first?.prefix(20) ?? [], as: UTF8.self).uppercased()
   }
 
   private var message: String {
@@ -150,7 +144,7 @@ internal import Glibc
   }
 
   /// Why there was no answer.
-  private func failure(_ operation: String) -> RedisError {
+  private func failure(_ name: CommandName) -> RedisError {
     let code: RedisError.Code =
       switch unsafe pointer.pointee.err {
       case REDIS_ERR_IO: errno == EAGAIN || errno == EWOULDBLOCK || errno == ETIMEDOUT ? .timeout : .connectionLost
@@ -159,15 +153,16 @@ internal import Glibc
       case REDIS_ERR_OOM: .outOfMemory
       default: .connectionLost
       }
-    return RedisError(code, operation: operation, message: code == .timeout ? "no answer in time" : message)
+    return RedisError(code, operation: name.text, message: code == .timeout ? "no answer in time" : message)
   }
 
-  private static func serverError(_ message: String, _ operation: String) -> RedisError {
+  /// The error for one that the server answered.
+  static func serverError(_ message: String, _ name: CommandName) -> RedisError {
     let kind = message.prefix { $0 != " " }
     // Before Redis 6.2, a wrong password was a plain ERR.
-    let isRefusal = ["NOAUTH", "WRONGPASS", "NOPERM"].contains(kind) || operation == "AUTH"
+    let isRefusal = ["NOAUTH", "WRONGPASS", "NOPERM"].contains(kind) || name.text == "AUTH"
     let code: RedisError.Code = kind == "OOM" ? .outOfMemory : isRefusal ? .authenticationFailed : .server
-    return RedisError(code, operation: operation, message: message)
+    return RedisError(code, operation: name.text, message: message)
   }
 
   /// Copies an answer. hiredis reads at most nine levels of arrays, which bounds the recursion.

@@ -28,6 +28,7 @@ package actor RedisSubscription {
 
   /// A quiet connection is asked for a sign of life this often.
   private static let quiet = Duration.seconds(15)
+  private static let name = CommandName("SUBSCRIBE")
   private static let longestPause = Duration.seconds(5)
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
@@ -72,17 +73,17 @@ package actor RedisSubscription {
           guard wakeUp.sleep(pause ?? .zero) else { return nil }
           try connect()
         }
-        if let reply = try handle?.bufferedReply("SUBSCRIBE") {
+        if let reply = try handle?.bufferedReply(Self.name) {
           if let event = try event(reply) { return event }
           continue
         }
         switch wakeUp.wait(for: handle?.descriptor ?? -1, limit: isPinged ? settings.timeout : Self.quiet) {
         case .woken: return nil
-        case .readable: try handle?.read("SUBSCRIBE")
+        case .readable: try handle?.read(Self.name)
         case .late where isPinged:
           throw RedisError(.timeout, operation: "SUBSCRIBE", message: "no sign of life in time")
         case .late:
-          try handle?.send([[Array("PING".utf8)]], "PING")
+          try handle?.send(Exchange([[Array("PING".utf8)]]).bytes[...], CommandName("PING"))
           isPinged = true
         }
       } catch {
@@ -98,7 +99,8 @@ package actor RedisSubscription {
 
   private func connect() throws(RedisError) {
     var connection = try RedisHandle.connect(settings)
-    try connection.send([(["SUBSCRIBE"] + channels).map { Array($0.utf8) }], "SUBSCRIBE")
+    let exchange = Exchange([(["SUBSCRIBE"] + channels).map { Array($0.utf8) }])
+    try connection.send(exchange.bytes[...], exchange.name)
     handle = consume connection
     (confirmations, isPinged) = (0, false)
   }

@@ -216,3 +216,64 @@ struct RedisSubscriptionTests {
     #expect(error.message.hasPrefix("NOPERM"))
   }
 }
+
+@Suite("Redis client under concurrency", .timeLimit(.minutes(2)))
+struct RedisConcurrencyTests {
+  @Test("Each of many tasks on one client gets its own answers, quick and late ones mixed")
+  func mixed() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(RedisSettings(url: server.url))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for task in 0..<16 {
+        group.addTask {
+          for number in 0..<200 {
+            let text = "\(task)-\(number)"
+            if number % 50 == task {
+              // Later than anybody waits for on a thread of others.
+              #expect(try await client.command("BLPOP", "nothing", "0.02") == .null)
+            } else if number % 7 == 0 {
+              let replies = try await client.pipeline([["ECHO", text], ["ECHO", text + "!"]])
+              #expect(replies.map(\.text) == [text, text + "!"])
+            } else {
+              #expect(try await client.command("ECHO", text).text == text)
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  @Test("A command whose answer comes after a stop of the server gets it, and so do those behind it")
+  func stopped() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(RedisSettings(url: server.url))
+    try await client.ping()
+    try server.pause()
+    async let first = client.command("ECHO", "first")
+    async let second = client.command("ECHO", "second")
+    try await Task.sleep(for: .milliseconds(20))
+    try server.resume()
+    #expect(try await first.text == "first")
+    #expect(try await second.text == "second")
+  }
+
+  @Test("A closed client answers those who wait with its name, also with an answer under way")
+  func closed() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(RedisSettings(url: server.url))
+    await client.close()
+    let error = await #expect(throws: RedisError.self) { try await client.pipeline([["PING"]]) }
+    #expect(error?.code == .closed)
+  }
+
+  @Test("Commands and answers that are larger than a socket's buffer pass whole")
+  func large() async throws {
+    let server = try await RedisServer.start()
+    let client = try await RedisClient(RedisSettings(url: server.url))
+    let bytes = (0..<9_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    try await client.command([Array("SET".utf8), Array("large".utf8), bytes])
+    #expect(try await client.command("GET", "large").bytes == bytes)
+    #expect(try await client.command("STRLEN", "large").integer == 9_000_000)
+  }
+}
