@@ -45,7 +45,8 @@ struct HeldCommand: Sendable {
       ) { execution in
         let process = execution.processIdentifier.value
         // Nobody waits for the process before this closure has returned, so the identifier stays its own.
-        relay.attach(isGroup ? -process : process)
+        // In the terminal's own group the command gets what is typed there by itself.
+        relay.attach(isGroup ? -process : process, without: isGroup ? [] : [SIGINT, SIGQUIT])
         let loss = await watch(process)
         relay.detach()
         return loss
@@ -105,6 +106,8 @@ final class SignalRelay: Sendable {
     /// The process, or the negative of its group.
     var target: pid_t?
     var pending: [Int32] = []
+    /// Signals that the command gets in another way.
+    var ignored: [Int32] = []
   }
 
   private let state = Mutex(State())
@@ -116,16 +119,16 @@ final class SignalRelay: Sendable {
         state.pending.append(signal)
         return false
       }
-      kill(target, signal)
+      if !state.ignored.contains(signal) { kill(target, signal) }
       return true
     }
   }
 
   var hasPending: Bool { state.withLock { !$0.pending.isEmpty } }
 
-  func attach(_ target: pid_t) {
+  func attach(_ target: pid_t, without ignored: [Int32]) {
     state.withLock { state in
-      state.target = target
+      (state.target, state.ignored) = (target, ignored)
       for signal in state.pending { kill(target, signal) }
       state.pending = []
     }

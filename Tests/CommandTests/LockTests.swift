@@ -202,6 +202,10 @@ internal import Testing
     #expect(noPostgres.status == 69, "\(noPostgres.everything)")
     let noProgram = try await run([], ["no-such-program-here"])
     #expect(noProgram.status == 2, "\(noProgram.everything)")
+    for options in [["--ttl", "0"], ["--ttl", "25h"], ["--ttl", "long"], ["--wait", "-1"]] {
+      let unusable = try await run(options, ["touch", mark])
+      #expect(unusable.status == 2, "\(options): \(unusable.everything)")
+    }
     let noCommand = try await run([], [])
     #expect(noCommand.status == 2, "\(noCommand.everything)")
     #expect(access(mark, F_OK) != 0)

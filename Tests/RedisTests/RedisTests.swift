@@ -85,6 +85,8 @@ struct RedisClientTests {
     await client.close()
     let closed = await #expect(throws: RedisError.self) { try await client.ping() }
     #expect(closed?.code == .closed)
+    let pipeline = await #expect(throws: RedisError.self) { try await client.pipeline([["PING"]]) }
+    #expect(pipeline?.code == .closed)
   }
 
   @Test(
@@ -256,15 +258,6 @@ struct RedisConcurrencyTests {
     try server.resume()
     #expect(try await first.text == "first")
     #expect(try await second.text == "second")
-  }
-
-  @Test("A closed client answers those who wait with its name, also with an answer under way")
-  func closed() async throws {
-    let server = try await RedisServer.start()
-    let client = try await RedisClient(RedisSettings(url: server.url))
-    await client.close()
-    let error = await #expect(throws: RedisError.self) { try await client.pipeline([["PING"]]) }
-    #expect(error?.code == .closed)
   }
 
   @Test("Commands and answers that are larger than a socket's buffer pass whole")
