@@ -89,6 +89,7 @@ struct TickRun: Sendable {
     let outcome = try await AutomaticCommit(
       repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing
     ).run(isDryRun: false)
+    await workspace.tell(outcome)
     var finding = Finding(state: "unchanged", commit: outcome.commit)
     if outcome.commit != nil {
       finding.state = "committed"

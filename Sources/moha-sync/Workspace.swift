@@ -66,6 +66,13 @@ struct Workspace: Sendable {
       events: recordEvents(report: report), otherLayers: [.redis(settings, servers)], activity: activity)
   }
 
+  /// Tells the listeners of `watch` of what a commit has taken.
+  func tell(_ outcome: AutomaticCommit.Outcome) async {
+    guard let commit = outcome.commit else { return }
+    await recordEvents().publish(
+      RecordEvent.all(in: outcome.files, commit: commit.description, agent: settings.agent))
+  }
+
   var recordService: RecordService {
     RecordService(
       writer: RecordWriter(repository: repository, agent: settings.agent, settings: settings.writing),

@@ -48,12 +48,18 @@ internal import Testing
     try tree.write(decision: 7)
     let commit = try await tree.runBare(["commit", "--json"], environment: variables).json()
 
+    try tree.write(decision: 8)
+    let tick = try await tree.runBare(["tick", "--json", "--database", tree.database.url], environment: variables)
+    #expect(tick.status == 0, "\(tick.everything)")
+
     for program in [all, milestones] { program.signal(SIGINT) }
     let output = try await all.output()
     #expect(output.status == 130, "\(output.everything)")
     let lines = try output.stdoutText.split(separator: "\n").map { try JSONValue.parse(String($0)) }
-    #expect(lines.map { $0["commit"]?.text } == [event["commit"]?.text, milestone["commit"]?.text, commit["commit"]?.text])
-    #expect(lines.map { $0["kind"]?.text } == ["event", "milestone", "decision"])
+    let commits = [event["commit"]?.text, milestone["commit"]?.text, commit["commit"]?.text]
+    #expect(lines.prefix(3).map { $0["commit"]?.text } == commits)
+    #expect(lines.prefix(4).map { $0["kind"]?.text } == ["event", "milestone", "decision", "decision"])
+    #expect(lines.dropFirst(2).prefix(2).map { $0["path"]?.text } == [7, 8].map(CommandTree.decisionFile))
     let shape: JSONShape = #"{"schema": 1, "kind": "text", "path": "text", "commit": "id", "agent": "maven"}"#
     for line in lines {
       #expect(shape.violations(in: line) == [])

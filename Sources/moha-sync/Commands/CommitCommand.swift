@@ -42,10 +42,7 @@ struct CommitCommand: AsyncParsableCommand {
     let commit = AutomaticCommit(
       repository: workspace.repository, agent: workspace.settings.agent, settings: workspace.settings.writing)
     let outcome = try await commit.run(isDryRun: dryRun, message: message, allowedRemovals: allowRemovals)
-    if let commit = outcome.commit {
-      await workspace.recordEvents().publish(
-        RecordEvent.all(in: outcome.files, commit: commit.description, agent: workspace.settings.agent))
-    }
+    await workspace.tell(outcome)
     var pushed: GitPush.Outcome?
     if let push {
       pushed = await GitPush(
