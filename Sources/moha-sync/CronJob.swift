@@ -140,8 +140,8 @@ struct CronJob: Sendable {
       service += """
         ProtectSystem=strict
         ReadWritePaths=\(root)
-        # The embedded servers, where no other database is configured; not there, it is no error.
-        ReadWritePaths=-/var/lib/moha-sync -/tmp
+        # The embedded servers, where no other database is configured, and metrics; not there, it is no error.
+        ReadWritePaths=-/var/lib/moha-sync -/tmp -/var/lib/prometheus/node-exporter
         ProtectHome=read-only
         ProtectKernelTunables=yes
         ProtectKernelModules=yes

@@ -144,7 +144,27 @@ internal import Testing
     #expect(try tree.fileDigests() == files)
   }
 
-  @Test("every setting that the program reads is one that the doctor knows")
+  @Test("the doctor's list of settings is what the program reads")
+  func keys() throws {
+    let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    let source = try ChildProcess.runChecked("cat", ["\(root)/Sources/moha-sync/Settings.swift"]).stdoutText
+    let list = try #require(source.firstRange(of: "static let keys = ["))
+    let end = try #require(source[list.upperBound...].firstIndex(of: "]"))
+    func keys(_ text: Substring) -> Set<String> {
+      let words = text.split(separator: "\"").map { String($0) }
+      return Set(
+        words.filter { word in
+          let parts = word.split(separator: ".", omittingEmptySubsequences: false)
+          return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0.isLowercase || $0 == "-" } }
+            && word != "moha-sync.yaml"
+        })
+    }
+    let known = keys(source[list.upperBound..<end])
+    try #require(known.count > 15)
+    #expect(known == keys(source[..<list.lowerBound]).union(keys(source[end...])))
+  }
+
+  @Test("what `init` shows as settings, the doctor knows as such")
   func settings() async throws {
     let tree = try await CommandTree.sample()
     let initial = try await tree.runBare(["init"])

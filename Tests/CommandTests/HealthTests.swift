@@ -176,5 +176,9 @@ internal import Testing
       code = state(try output.json(), .mcp).code
     } while code == "mcp-not-running" && ContinuousClock.now < deadline
     #expect(code == "mcp-foreign")
+    let doctor = try await tree.runBare(
+      ["doctor", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"])
+    let finding = try DoctorTests.findings(doctor).first { $0["code"]?.text == "mcp-foreign" }
+    #expect(finding?["cause"]?.text?.contains("(python3) listens there") == true, "\(doctor.everything)")
   }
 }

@@ -71,7 +71,8 @@ struct Doctor: AsyncParsableCommand {
     let outlook = await Outlook(options)
     // Above the second that each layer has for its answer, and below two together.
     return await Examination(
-      outlook: outlook, probes: try selection.probes(outlook), excluded: selection.excluded, tokenFile: tokenFile,
+      outlook: outlook, probes: try selection.probes(outlook), mcpURL: try selection.url(outlook.environment),
+      excluded: selection.excluded, tokenFile: tokenFile,
       patience: .milliseconds(1_500), comparisonPatience: deep || fix ? .seconds(86_400) : .milliseconds(1_500)
     ).run()
   }

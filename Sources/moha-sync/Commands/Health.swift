@@ -14,7 +14,7 @@ struct Health: AsyncParsableCommand {
 
       EXIT CODES
         0    every layer is well
-        2    the configuration cannot be used
+        2    the configuration cannot be used (12: it holds a password, and others can read it)
         3    something needs a look, and everything works
         10   git cannot be read: no repository, no .moha/<agent>, or damage
         69   Postgres, Redis or the MCP server is down
@@ -95,7 +95,7 @@ extension AgentHealth {
   /// The exit code of `health`; the order is in its help.
   var exitStatus: ExitStatus {
     if self["git"]?.status == .down { return .noTree }
-    if layers.contains(where: { $0.finding.isOfConfiguration }) { return .usage }
+    if let layer = layers.first(where: { $0.finding.isOfConfiguration }) { return layer.finding.configurationStatus }
     if layers.contains(where: { $0.finding.status == .down }) { return .serviceDown }
     return isHealthy ? .success : .partlyDone
   }
@@ -104,4 +104,7 @@ extension AgentHealth {
 extension AgentHealth.Finding {
   /// Whether the layer cannot be looked at because the configuration cannot be used.
   var isOfConfiguration: Bool { code.hasPrefix("configuration") || code.hasPrefix("invalid-") }
+
+  /// The exit code of every other command with this configuration.
+  var configurationStatus: ExitStatus { code == "configuration-readable" ? .refused : .usage }
 }

@@ -191,7 +191,12 @@ extension Examination {
   /// The MCP server.
   func mcp() async -> [Diagnosis] {
     guard var layer = await layer("mcp", down: .serviceDown) else { return [] }
-    if layer.code == "mcp-not-running" { layer.cause = "`moha-sync serve` was not started, or has ended" }
+    switch layer.code {
+    case "mcp-not-running": layer.cause = "`moha-sync serve` was not started, or has ended"
+    case "mcp-foreign", "no-answer":
+      layer.cause = PortHolder(url: mcpURL).map { "process \($0.process) (\(printable($0.name))) listens there" }
+    default: break
+    }
     return [layer]
   }
 

@@ -8,6 +8,7 @@ import Records
 struct Examination: Sendable {
   let outlook: Outlook
   let probes: [AgentHealth.Probe]
+  let mcpURL: String
   /// Layers that nobody wants to hear of.
   let excluded: Set<String>
   /// A file with tokens of `serve`, where one is named.
@@ -65,7 +66,7 @@ struct Examination: Sendable {
     return Diagnosis(
       area: name, code: finding.code, severity: finding.status == .down ? .error : .warning, found: finding.detail,
       hint: finding.hint, remedy: remedy,
-      status: finding.isOfConfiguration ? .usage : finding.status == .down ? status : .partlyDone)
+      status: finding.isOfConfiguration ? finding.configurationStatus : finding.status == .down ? status : .partlyDone)
   }
 
   /// Words for an error, without line feeds.
