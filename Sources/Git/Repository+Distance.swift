@@ -6,7 +6,11 @@ extension Repository {
   /// Throws `.missingObject` where one of the two is not there, as after a rewritten history was collected.
   package func distance(from base: ObjectID, to commit: ObjectID) throws(GitError) -> Int {
     if base == commit { return 0 }
-    return try handle.ahead(commit, of: base)
+    let boundary = try shallowBoundary()
+    guard !boundary.isEmpty else { return try handle.ahead(commit, of: base) }
+    // The library would go on past the boundary, and fail.
+    let before = try CommitGraph(from: base, boundary: boundary, in: handle)
+    return try CommitGraph(from: commit, boundary: boundary, in: handle).nodes.count { !before.contains($0.id) }
   }
 
   /// The oldest commit on the way of first parents from `commit` back to `base`, looking at `limit` at most; nil where

@@ -153,6 +153,19 @@ internal import Testing
     #expect(text.stdoutText.contains("tree-missing; hint: ") && !text.hasEscapeCode)
   }
 
+  @Test(
+    "a repository of another owner: the hint is the exact line that trusts it",
+    .enabled(if: geteuid() == 0, "only root can give a folder away"))
+  func ownership() async throws {
+    let tree = try await CommandTree.sample()
+    try ChildProcess.runChecked("chown", ["-R", "nobody", tree.git.path])
+    let output = try await tree.run("health", "--json", "--without", "redis,mcp")
+    #expect(output.status == 10, "\(output.everything)")
+    let git = state(try output.json(), .git)
+    #expect(git.code == "git-ownership")
+    #expect(git.hint == "git config --global --add safe.directory \(tree.git.path)")
+  }
+
   @Test("a program that is not ours on the port is called so")
   func foreign() async throws {
     let tree = try await CommandTree.sample()

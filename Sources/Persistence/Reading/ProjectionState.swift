@@ -108,7 +108,8 @@ package struct ProjectionLag: Sendable {
       return
     }
     commits = try await repository.distance(from: checkpoint, to: head)
-    let oldest = commits == 0 ? nil : try await repository.oldest(from: checkpoint, to: head, limit: 1_000)
+    let oldest =
+      commits == 0 ? nil : try await repository.oldest(from: checkpoint, to: head, limit: min(commits, 1_000))
     seconds = oldest.map { max(0, Double(time(nil)) - Double($0.committer.time)) } ?? 0
   }
 }

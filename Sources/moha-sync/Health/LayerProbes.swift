@@ -32,6 +32,12 @@ extension Outlook {
           code: "git-unreadable", message: "\(root)/.git is there, and cannot be read as a repository",
           hint: "look at its owner, its permissions and its HEAD: ls -la \(printable(root))/.git; nothing was changed",
           status: .noTree)
+      } catch let error as GitError where error.code == .ownership {
+        // The message ends in the line that trusts the folder.
+        let text = error.description
+        throw CommandFailure(
+          code: "git-ownership", message: text,
+          hint: text.firstRange(of: "run: ").map { String(text[$0.upperBound...]) }, status: .noTree)
       }
     }
   }
