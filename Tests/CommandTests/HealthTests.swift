@@ -4,7 +4,9 @@ internal import TestSupport
 internal import Testing
 
 /// `health` and the server's probes, with every layer up, stopped and killed.
-@Suite struct HealthTests {
+///
+/// One after another: each has servers of its own, and what is measured here is time.
+@Suite(.serialized) struct HealthTests {
   private static let layer =
     #"{"status":"ok|degraded|down","code":"text","detail":"text","hint":"text?","latency_ms":"number"}"#
   static let shape = JSONShape(
@@ -118,7 +120,7 @@ internal import Testing
 
   @Test("outside a repository, and with a broken configuration, the other layers are asked all the same")
   func withoutRepository() async throws {
-    let watched = try await WatchedTree.start()
+    let watched = try await WatchedTree.start(on: PostgresServer.shared())
     let outside = try await watched.tree.runBare(
       ["health", "--json", "--database", watched.tree.database.url] + watched.options, folder: watched.tree.git.base)
     #expect(outside.status == 10, "\(outside.everything)")

@@ -47,7 +47,7 @@ internal import Testing
 
   @Test("a scrape has every family of the catalogue and no other, with exactly its labels")
   func scrape() async throws {
-    let watched = try await WatchedTree.start()
+    let watched = try await WatchedTree.start(on: PostgresServer.shared())
     try await watched.tree.expect(0, "tick")
     let text = try watched.get("/metrics")
     #expect(text.contains("text/plain; version=0.0.4"))
@@ -77,7 +77,7 @@ internal import Testing
 
   @Test("requests and writes are counted by method, kind and outcome, and the lag by commits")
   func counts() async throws {
-    let watched = try await WatchedTree.start()
+    let watched = try await WatchedTree.start(on: PostgresServer.shared())
     func call(_ method: String, _ parameters: String) throws -> String {
       let meta =
         #""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#
@@ -141,8 +141,7 @@ internal import Testing
 
   @Test("a tick writes its text file whole, for every reader, also when a step failed, and remembers the last good one")
   func textFile() async throws {
-    let server = try await PostgresServer.start()
-    let tree = try await CommandTree.sample(server: server)
+    let tree = try await CommandTree.sample()
     let file = "\(tree.git.base)/moha.prom"
     try await tree.expect(0, "tick", "--metrics", file)
     let text = try ChildProcess.runChecked("cat", [file]).stdoutText
@@ -153,8 +152,8 @@ internal import Testing
     #expect(value(samples, "moha_tick_step_exit_code", ["agent": "maven", "step": "reconcile"]) == 0)
     #expect(try ChildProcess.runChecked("stat", ["-c", "%a", file]).stdoutText == "644\n")
 
-    try server.kill()
-    let failed = try await tree.run(["tick"], environment: ["MOHA_METRICS_FILE": file])
+    let away = "postgresql:///records?host=\(tree.git.base)"
+    let failed = try await tree.runBare(["tick", "--database", away], environment: ["MOHA_METRICS_FILE": file])
     #expect(failed.status == 69, "\(failed.everything)")
     let after = try MetricsTests.samples(try ChildProcess.runChecked("cat", [file]).stdoutText)
     let agent = ["agent": "maven"]
@@ -172,7 +171,6 @@ internal import Testing
     #expect(elsewhere.status == 10, "\(elsewhere.everything)")
     let none = try MetricsTests.samples(try ChildProcess.runChecked("cat", [file]).stdoutText)
     #expect(value(none, "moha_tick_last_exit_code", agent) == 10)
-    try await server.restart()
     let warned = try await tree.run("tick", "--metrics", "\(tree.git.base)/no/such/folder.prom")
     #expect(warned.status == 0 && warned.stderrText.contains("no/such/folder.prom"), "\(warned.everything)")
   }

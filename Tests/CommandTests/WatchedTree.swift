@@ -18,8 +18,10 @@ final class WatchedTree {
   }
 
   /// All four layers up, and every row written.
-  static func start() async throws -> WatchedTree {
-    let postgres = try await PostgresServer.start()
+  ///
+  /// - Parameter shared: a Postgres that other tests use too, which must not be stopped.
+  static func start(on shared: PostgresServer? = nil) async throws -> WatchedTree {
+    let postgres = if let shared { shared } else { try await PostgresServer.start() }
     let redis = try await RedisServer.start()
     let tree = try await CommandTree.sample(server: postgres)
     try await tree.expect(0, "sync")
