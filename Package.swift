@@ -192,6 +192,8 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
+      name: "PagesTests", dependencies: ["Pages", "Persistence", "Records", "TestSupport"], swiftSettings: settings),
+    .testTarget(
       name: "CommandTests", dependencies: ["moha-sync", "Records", "Postgres", "Telemetry", "TestSupport"],
       swiftSettings: settings),
   ]

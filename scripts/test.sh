@@ -25,6 +25,7 @@ extra_suites=(
   "bash Tests/clients/run.sh check"
   "bash Tests/clients/run.sh fuzz"
   "bash Tests/clients/run.sh restart"
+  "bash Tests/pages/run.sh"
 )
 
 passed=0
@@ -57,7 +58,7 @@ count_results() {
   if ((skipped > 0)); then say "$skipped skipped"; fi
 }
 
-if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15; then
+if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15 chromium; then
   say "The tests need the packages above."
   failed=1
   finish

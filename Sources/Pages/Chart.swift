@@ -131,7 +131,7 @@ struct Chart {
   /// Columns stand side by side in the order of the rows: times without records have none.
   private func columns(_ points: [Point], base: Double, top: (Double) -> Double) -> HTML {
     let step = Chart.width / Double(points.count)
-    let breadth = points.count > 120 ? step : step * 0.8
+    let breadth = points.count > 120 ? step : min(step * 0.8, 60)
     return HTML.Builder.buildArray(
       points.enumerated().map { index, point in
         let y = top(point.y)
@@ -199,6 +199,7 @@ struct Axis {
 
   /// Short: `1.5k`, `−20`, `3M`.
   func label(_ value: Double) -> String {
+    if value == 0 { return "0" }
     for (size, letter) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] where abs(high - low) >= size || abs(value) >= size * 10
     {
       return Axis.decimal(value / size, step: (ticks.dropFirst().first ?? high) - low, size: size) + letter

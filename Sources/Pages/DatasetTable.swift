@@ -39,8 +39,7 @@ struct DatasetTable {
       }
     }
     // What scrolls must be reachable by keyboard.
-    return stacks
-      ? table : h("div", ["class": "scroll", "role": "region", "aria-label": label, "tabindex": "0"]) { table }
+    return h("div", ["class": "scroll", "role": "region", "aria-label": "Table: \(label)", "tabindex": "0"]) { table }
   }
 
   private static func style(of column: Dataset.Column, _ value: Dataset.Cell) -> String? {
@@ -48,7 +47,7 @@ struct DatasetTable {
     switch column.kind {
     case .time, .day, .hash, .flag: return "t"
     default:
-      if case .text(let text) = value, text.utf8.count > 60 { return "long" }
+      if case .text(let text) = value, text.utf8.count > 40 { return "long" }
       return nil
     }
   }

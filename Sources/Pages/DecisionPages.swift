@@ -23,7 +23,7 @@ struct DecisionTable {
   static func address(_ file: String) -> String { "/decisions/\(Address.encoded(file))" }
 
   /// The first words; nothing to read still needs something to click.
-  private static func line(_ action: String) -> String {
+  static func line(_ action: String) -> String {
     let line = VisibleText.line(action)
     if line.allSatisfy(\.isWhitespace) { return "(no action)" }
     return line.count > 140 ? "\(line.prefix(139))…" : line
@@ -93,15 +93,24 @@ package struct DecisionsPage: Sendable {
   }
 
   private func field(_ name: StaticString, _ label: String, type: String = "text") -> HTML {
-    let value = query["\(name)"]
+    let value = query["\(name)"].flatMap { DecisionsPage.fits($0, type) ? $0 : nil }
     return h("div") {
       h("label", ["for": "\(name)"]) { label }
       h(
         "input",
         [
-          "id": "\(name)", "name": "\(name)", "type": type, "value": value?.isEmpty == false ? value : nil,
+          "id": "\(name)", "name": "\(name)", "type": type, "value": value,
           "step": type == "number" ? "any" : nil, "autocomplete": "off",
         ])
+    }
+  }
+
+  /// Whether a field of this type can show the value: a browser complains about others, and shows nothing.
+  private static func fits(_ value: String, _ type: String) -> Bool {
+    switch type {
+    case "number": ExactDecimal(value) != nil
+    case "date": value.wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}/) != nil
+    default: true
     }
   }
 
@@ -190,7 +199,7 @@ package struct DecisionDetailPage: Sendable {
   }
 
   private func row(_ decision: DecisionRow, _ trades: Dataset, _ provenance: Standing?) -> HTML {
-    h("h1") { h("bdi") { VisibleText.line("\(decision.type) \(decision.asset ?? "")") } }.joined {
+    h("h1") { h("bdi") { DecisionTable.line("\(decision.type) \(decision.asset ?? "")") } }.joined {
       h("p", ["class": "soft"]) { frame.moment(decision.decidedAt) }
       h("div", ["class": "grid wide"]) {
         h("div", ["class": "panel"]) {

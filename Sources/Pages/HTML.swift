@@ -23,7 +23,12 @@ package struct HTML: Sendable {
       guard let value else { continue }
       markup += value.isEmpty ? " \(key)" : " \(key)=\"\(escaped(value))\""
     }
-    if isVoid("\(name)") { return HTML(markup: markup + ">") }
+    switch "\(name)" {
+    case "meta", "link", "input": return HTML(markup: markup + ">")
+    // Of SVG, where an element that is not closed holds all that follows.
+    case "path", "rect": return HTML(markup: markup + "/>")
+    default: break
+    }
     return HTML(markup: "\(markup)>\(content().markup)</\(name)>")
   }
 
@@ -35,10 +40,6 @@ package struct HTML: Sendable {
     <body>\(body.markup)</body></html>
 
     """
-  }
-
-  private static func isVoid(_ name: String) -> Bool {
-    ["meta", "link", "input", "br", "hr", "line", "path", "rect", "circle"].contains(name)
   }
 
   /// Text as it may stand between tags and in a quoted value: what is hidden becomes visible, what is markup text.

@@ -119,6 +119,11 @@ package struct OverviewPage: Sendable {
     let wins = trades?["wins"].compactMap(\.value).reduce(0, +) ?? 0
     return h("section", ["aria-labelledby": "numbers"]) {
       h("h2", ["id": "numbers"]) { "Numbers" }
+      h("p", ["class": "soft small"]) {
+        "As of "
+        frame.time(figures.takenAt)
+        ", and so are the charts and tables."
+      }
       h("dl", ["class": "facts"]) {
         if let counts = figures.counts.value {
           for row in counts.rows {
@@ -199,7 +204,9 @@ package struct OverviewPage: Sendable {
           ).html
         }
         part("steps", "Win rate by confidence", figures.confidence) { confidence in
-          meters("steps", "Win rate by confidence", "Decisions in steps of ten percent of confidence.", confidence)
+          meters(
+            "steps", "Win rate by confidence", "Decisions in steps of ten percent of confidence.",
+            OverviewPage.steps(confidence))
         }
       }
     }
@@ -210,6 +217,17 @@ package struct OverviewPage: Sendable {
       records.columns + [.init("all", "All", .integer)],
       rows: records.rows.map { row in
         row + [.integer(Int(row.dropFirst().compactMap(\.value).reduce(0, +)))]
+      })
+  }
+
+  /// The two ends of a step as one word.
+  private static func steps(_ confidence: Dataset) -> Dataset {
+    let rest = confidence.selecting(["decisions", "traded", "win_rate", "net_pnl"])
+    let ends = zip(confidence["confidence_from"], confidence["confidence_to"])
+    return Dataset(
+      [.init("step", "Confidence", .text)] + rest.columns,
+      rows: zip(ends, rest.rows).map { ends, row in
+        [.text("\(ends.0.shown(as: .integer))–\(ends.1.shown(as: .percent))")] + row
       })
   }
 
@@ -235,33 +253,26 @@ package struct OverviewPage: Sendable {
     h("section", ["aria-label": "Tables"]) {
       h("div", ["class": "grid two"]) {
         part("assets", "Win rate by asset", figures.assets) { assets in
-          meters("assets", "Win rate by asset", "Closed trades, most traded first; P&L net of fees.", assets)
+          meters(
+            "assets", "Win rate by asset", "Closed trades, most traded first; P&L net of fees.",
+            assets.selecting(["asset", "total_trades", "win_rate", "net_pnl"]))
         }
-        part("runs", "Last runs", figures.runs) { runs in
-          panel("runs", "Last runs", link: "/runs") {
-            if runs.isEmpty {
-              h("p", ["class": "empty"]) { "No run yet. `moha-sync reconcile` makes one." }
-            } else {
-              RunTable(runs: Array(runs.prefix(8)), isLive: frame.isLive).html
+        h("div", ["class": "grid one"]) {
+          part("runs", "Last runs", figures.runs) { runs in
+            panel("runs", "Last runs", link: ("/runs", "All runs")) {
+              if runs.isEmpty {
+                h("p", ["class": "empty"]) { "No run yet. `moha-sync reconcile` makes one." }
+              } else {
+                RunTable(runs: Array(runs.prefix(6)), isLive: frame.isLive).html
+              }
             }
           }
+          part("findings", "Found by the newest run", figures.lastRun) { findings($0) }
         }
       }
       h("div", ["class": "grid"]) {
-        part("findings", "Findings of the newest run", figures.lastRun) { last in
-          panel("findings", "Findings of the newest run", link: nil) {
-            if let last, !(last.findings.isEmpty && last.items.isEmpty) {
-              if !last.items.isEmpty { DatasetTable(dataset: last.items, label: "Differences of the newest run").html }
-              if !last.findings.isEmpty {
-                DatasetTable(dataset: last.findings, label: "Files that need a look").html
-              }
-            } else {
-              h("p", ["class": "empty"]) { "Nothing was found." }
-            }
-          }
-        }
         part("newest", "Newest decisions", figures.decisions) { page in
-          panel("newest", "Newest decisions", link: "/decisions") {
+          panel("newest", "Newest decisions", link: ("/decisions", "All decisions")) {
             if page.decisions.isEmpty {
               h("p", ["class": "empty"]) { "No decision yet." }
             } else {
@@ -269,6 +280,30 @@ package struct OverviewPage: Sendable {
             }
           }
         }
+      }
+    }
+  }
+
+  /// The first few of each kind; the run's own page has more.
+  private func findings(_ last: RunDetail?) -> HTML {
+    let link = last.map { ("/runs/\(Address.encoded($0.run.id))", "The whole run") }
+    return panel("findings", "Found by the newest run", link: link) {
+      if let last, !(last.findings.isEmpty && last.items.isEmpty) {
+        if !last.items.isEmpty {
+          DatasetTable(
+            dataset: last.items.prefix(8).selecting(["class", "key", "message"]),
+            label: "Differences of the newest run"
+          ).html
+        }
+        if !last.findings.isEmpty {
+          h("h3") { "Files that need a look" }
+          DatasetTable(
+            dataset: last.findings.prefix(8).selecting(["severity", "path", "message"]),
+            label: "Files that need a look"
+          ).html
+        }
+      } else {
+        h("p", ["class": "empty"]) { "Nothing: git and the database said the same." }
       }
     }
   }
@@ -297,12 +332,14 @@ package struct OverviewPage: Sendable {
     }
   }
 
-  private func panel(_ id: String, _ title: String, link: String?, @HTML.Builder content: () -> HTML) -> HTML {
+  private func panel(
+    _ id: String, _ title: String, link: (address: String, title: String)?, @HTML.Builder content: () -> HTML
+  ) -> HTML {
     h("div", ["class": "panel"]) {
       h("h2", ["id": id]) { title }
       content()
       if let link, frame.isLive {
-        h("p", ["class": "small"]) { h("a", ["href": link]) { "All of them" } }
+        h("p", ["class": "small"]) { h("a", ["href": link.address]) { link.title } }
       }
     }
   }
@@ -334,13 +371,23 @@ struct Notice {
 
   var html: HTML {
     h("div", ["class": "notice", "role": "status"]) {
-      h("p") { "⚠ \(Notice.sentence(message))" }
+      h("p") {
+        "⚠ "
+        Notice.sentence(message)
+      }
       if let hint { h("p", ["class": "soft"]) { Notice.sentence(hint) } }
     }
   }
 
-  private static func sentence(_ text: String) -> String {
-    guard let first = text.first else { return text }
-    return "\(first.uppercased())\(text.dropFirst())\(text.hasSuffix(".") ? "" : ".")"
+  /// With a capital and a full stop; what stands between backquotes is a command.
+  private static func sentence(_ text: String) -> HTML {
+    guard let first = text.first else { return .empty }
+    let whole = "\(first.uppercased())\(text.dropFirst())\(text.hasSuffix(".") ? "" : ".")"
+    let parts = whole.split(separator: "`", omittingEmptySubsequences: false)
+    guard parts.count.isMultiple(of: 2) == false else { return .text(whole) }
+    return HTML.Builder.buildArray(
+      parts.enumerated().map { index, part in
+        index.isMultiple(of: 2) ? .text(String(part)) : h("code") { String(part) }
+      })
   }
 }

@@ -100,7 +100,7 @@ package struct PageFrame: Sendable {
   static func relative(_ instant: Instant, to now: Instant) -> String {
     let seconds = (now.microseconds - instant.microseconds) / 1_000_000
     let units: [(Int64, String)] = [
-      (31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"),
+      (31_556_952, "year"), (2_629_746, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"),
     ]
     for (length, name) in units where abs(seconds) >= length {
       let count = abs(seconds) / length

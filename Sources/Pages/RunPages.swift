@@ -5,11 +5,14 @@ package import Records
 struct RunTable {
   let runs: [RunRecord]
   let isLive: Bool
+  /// Whether there is room for the kinds of differences.
+  var isDetailed = false
 
   var html: HTML {
     let dataset = Dataset(RunRecord.columns, rows: runs.map(\.cells))
     return DatasetTable(
-      dataset: dataset.selecting(["finished_at", "command", "differences", "classes", "repaired", "remaining"]),
+      dataset: dataset.selecting(
+        ["finished_at", "command", "differences"] + (isDetailed ? ["classes"] : []) + ["repaired", "remaining"]),
       label: "Runs", stacks: true
     ) { row, column in
       guard column.key == "finished_at", isLive, let time = runs[row].finishedAt else { return nil }
@@ -56,7 +59,7 @@ package struct RunsPage: Sendable {
       if runs.isEmpty {
         h("p", ["class": "empty"]) { "No run yet. `moha-sync reconcile` makes one." }
       } else {
-        RunTable(runs: runs, isLive: true).html
+        RunTable(runs: runs, isLive: true, isDetailed: true).html
       }
       if let older {
         h("div", ["class": "pages"]) {

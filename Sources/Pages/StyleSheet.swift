@@ -12,6 +12,7 @@ enum StyleSheet {
     html{-webkit-text-size-adjust:100%}
     body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,\
     "Helvetica Neue",sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+    table{overflow-wrap:break-word}
     a{color:var(--accent);text-underline-offset:.15em}
     a:hover{text-decoration-thickness:2px}
     :focus-visible{outline:3px solid var(--accent);outline-offset:2px;border-radius:3px}
@@ -26,7 +27,7 @@ enum StyleSheet {
     nav a{color:var(--soft);text-decoration:none;padding:.15rem 0;display:inline-block}
     nav a:hover{color:var(--ink)}
     nav a[aria-current]{color:var(--ink);box-shadow:0 2px 0 var(--accent)}
-    main{padding-top:1.5rem;padding-bottom:3rem}
+    main.wrap{padding-top:1.75rem;padding-bottom:3rem}
     h1{font-size:1.5rem;line-height:1.25;letter-spacing:-.015em;margin:0 0 .25rem;font-weight:650}
     h2{font-size:1.0625rem;line-height:1.3;margin:0 0 .25rem;font-weight:650}
     h3{font-size:1rem;margin:1rem 0 .25rem;font-weight:600}
@@ -38,7 +39,8 @@ enum StyleSheet {
     .panel{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:1rem;margin:0;min-width:0}
     .grid{display:grid;gap:1rem;margin-top:1rem}
     .grid>*{min-width:0}
-    @media (min-width:60rem){.grid.two{grid-template-columns:1fr 1fr}.grid.wide{grid-template-columns:2fr 1fr}}
+    .grid.one{margin:0;align-content:start}
+    @media (min-width:60rem){.grid.two{grid-template-columns:1fr 1fr}.grid.wide{grid-template-columns:3fr 2fr}}
     .layers{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));list-style:none;padding:0;margin:1rem 0 0}
     .layers li{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.75rem 1rem;min-width:0}
     .layers h3{margin:0;display:flex;justify-content:space-between;gap:1rem}
@@ -65,12 +67,12 @@ enum StyleSheet {
     tbody tr:last-child td{border-bottom:0}
     .n{text-align:right;white-space:nowrap}
     .t{white-space:nowrap}
-    .long{min-width:14rem}
+    .long{min-width:14rem;overflow-wrap:anywhere}
     details{margin-top:.5rem;font-size:.875rem}
     summary{cursor:pointer;color:var(--soft);width:fit-content}
     figure{margin:0}
     figcaption p{margin:0 0 .5rem;color:var(--soft);font-size:.875rem}
-    .plot{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 .5rem;margin-top:.5rem}
+    .plot{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 .5rem;margin-top:1rem}
     .plot svg{display:block;width:100%;height:12rem;grid-column:2;overflow:visible}
     .ys{display:flex;flex-direction:column;justify-content:space-between;text-align:right;margin:-.55em 0;grid-column:1;grid-row:1}
     .xs{display:flex;justify-content:space-between;gap:.5rem;grid-column:2;padding-top:.35rem}
@@ -82,7 +84,7 @@ enum StyleSheet {
     .column{fill:var(--series)}
     .mark{fill:none;stroke-width:7;stroke-linecap:round;vector-effect:non-scaling-stroke;opacity:.65}
     .mark.gain{stroke:var(--series)}.mark.cost{stroke:var(--bad)}
-    .meter{width:6rem;height:.625rem;display:inline-block;vertical-align:middle}
+    .meter{width:5rem;margin-left:.25rem;height:.625rem;display:inline-block;vertical-align:middle}
     .meter .track{fill:var(--line)}
     form{display:grid;gap:.75rem 1rem;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));align-items:end;margin:1rem 0 0}
     form .find{grid-column:1/-1}
@@ -97,12 +99,14 @@ enum StyleSheet {
     @media (max-width:40rem){.fields{grid-template-columns:1fr;gap:0}.fields dd{margin-bottom:.6rem}}
     .prose{white-space:pre-wrap;max-width:75ch;margin:.25rem 0 0}
     pre{white-space:pre-wrap;background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.75rem;margin:.5rem 0 0}
-    footer{border-top:1px solid var(--line);color:var(--soft);font-size:.875rem;padding-top:1rem;padding-bottom:2rem}
+    footer.wrap{color:var(--soft);font-size:.875rem;padding-top:1rem;padding-bottom:2rem}
+    footer.wrap::before{content:"";display:block;border-top:1px solid var(--line);margin-bottom:1rem}
     @media (max-width:44rem){
+    .meter{display:none}
     table.stack,.stack tbody,.stack tr,.stack td{display:block;width:auto}
     .stack thead{position:absolute;left:-999rem}
     .stack tr{border-bottom:1px solid var(--line);padding:.6rem 0}
-    .stack td{border:0;padding:.1rem 0;display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:.75rem;text-align:left;white-space:normal}
+    .stack td{border:0;overflow-wrap:anywhere;padding:.1rem 0;display:grid;grid-template-columns:7.5rem minmax(0,1fr);gap:.75rem;text-align:left;white-space:normal}
     .stack td::before{content:attr(data-label);color:var(--soft);font-size:.875rem}
     .stack .long{min-width:0}}
     @media (prefers-reduced-motion:no-preference){a,button{transition:color .1s,background-color .1s}}

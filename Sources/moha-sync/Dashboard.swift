@@ -5,8 +5,8 @@ import Records
 
 /// The pages that people look at, beside `/mcp`.
 ///
-/// Every question to the database has a second; what the overview adds up is kept for some seconds, so that many
-/// readers cost as much as one. With the database away each page says so and shows what git has.
+/// Every question to the database has a second, and three where it adds up all trades for the overview, which is kept
+/// for some seconds, so that many readers cost as much as one. With the database away each page says so and shows what git has.
 struct Dashboard: Sendable {
   private let records: AgentRecords
   private let queries: RecordQueries
@@ -16,7 +16,7 @@ struct Dashboard: Sendable {
   init(_ records: AgentRecords) {
     self.records = records
     queries = records.queries(patience: .seconds(1))
-    figures = FigureCache(records, queries)
+    figures = FigureCache(records, records.queries(patience: .seconds(3)))
   }
 
   var pages: [HTTPPage] {
@@ -208,7 +208,7 @@ private actor FigureCache {
 
   /// Until then an answer is used as it is; until the second limit too, while the next one is made.
   private static let freshness = Duration.seconds(5)
-  private static let staleness = Duration.seconds(60)
+  private static let staleness = Duration.seconds(15)
   /// Spans of time that are remembered; anybody can ask for any number of days.
   private static let capacity = 16
 
@@ -219,8 +219,8 @@ private actor FigureCache {
   func figures(days: Int?) async -> Overview.Figures {
     if let (figures, time) = kept[days] {
       let age = ContinuousClock.now - time
-      // A database that is away may be back, and one that was there may be away: that is asked anew.
-      if figures.problem == nil, age < FigureCache.staleness {
+      // What is missing may be there by now, so it is asked for again.
+      if figures.isComplete, age < FigureCache.staleness {
         if age >= FigureCache.freshness { _ = refresh(days) }
         return figures
       }

@@ -69,6 +69,8 @@ package struct Dataset: Hashable, Sendable {
 
   package func prefix(_ count: Int) -> Dataset { Dataset(columns, rows: Array(rows.prefix(count))) }
 
+  package func filter(_ isIncluded: ([Cell]) -> Bool) -> Dataset { Dataset(columns, rows: rows.filter(isIncluded)) }
+
   /// Only these columns, in this order.
   package func selecting(_ keys: [String]) -> Dataset {
     let indices = keys.compactMap { key in columns.firstIndex { $0.key == key } }

@@ -36,7 +36,7 @@ package struct RunRecord: Sendable {
 /// What one run found, in detail.
 package struct RunDetail: Sendable {
   package let run: RunRecord
-  /// The first differences of the run's report.
+  /// The first differences of the run's report, without the rows that only the database has.
   package let items: Dataset
   /// Files that could not become records, or look odd.
   package let findings: Dataset
@@ -64,7 +64,7 @@ extension RecordQueries {
     if let id { conditions.add(.text(id)) { "run_id::text = \($0[0])" } }
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
-      SELECT \(RecordQueries.runColumns), jsonb_path_query_array(report, '$.items[0 to \(limit - 1)]')::text,
+      SELECT \(RecordQueries.runColumns), jsonb_path_query_array(report, '$.items[0 to \(limit + RecordQueries.unbackedTables - 1)]')::text,
         jsonb_path_query_array(report, '$.findings[0 to \(limit - 1)]')::text
       FROM \(schema.qualified("maven_reconcile_runs"))
       WHERE \(conditions.sql) ORDER BY finished_at DESC, run_id LIMIT 1
@@ -77,13 +77,17 @@ extension RecordQueries {
         [
           .init("class", "Difference", .text), .init("kind", "Kind", .text), .init("key", "Record", .text),
           .init("message", "What", .text),
-        ], objects: try JSONValue.parse(try row.string(8))),
+        ], objects: try JSONValue.parse(try row.string(8))
+      ).filter { $0.first != .text(Difference.Class.unbacked.rawValue) }.prefix(limit),
       findings: Dataset(
         [
           .init("severity", "Severity", .text), .init("path", "File", .text), .init("line", "Line", .integer),
           .init("code", "Code", .text), .init("message", "What", .text),
         ], objects: try JSONValue.parse(try row.string(9))))
   }
+
+  /// No report has more items of that class: one for each table that only the database has.
+  private static let unbackedTables = 10
 
   private static let runColumns = """
     run_id::text, command, encode(commit_id, 'hex'), started_at, finished_at, differences::text, repaired::text, remaining

@@ -44,6 +44,15 @@ package struct Overview: Sendable {
     package let lastRun: Part<RunDetail?>
     package let decisions: Part<DecisionPage>
 
+    /// Whether every part was found.
+    package var isComplete: Bool {
+      let problems = [
+        counts.problem, equity.problem, periods.problem, records.problem, assets.problem, confidence.problem,
+        outcomes.problem, runs.problem, lastRun.problem, decisions.problem,
+      ]
+      return problems.allSatisfy { $0 == nil }
+    }
+
     /// Why nothing could be found, where that has one reason.
     package var problem: ErrorOutline? {
       guard let problem = counts.problem, runs.problem?.code == problem.code, decisions.problem?.code == problem.code

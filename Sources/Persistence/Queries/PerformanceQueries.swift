@@ -65,22 +65,23 @@ extension RecordQueries {
 
   /// Decisions by confidence in steps of ten: how many were traded, and how those ended.
   ///
-  /// A confidence outside 0 to 100 counts in the nearest step.
+  /// A confidence outside 0 to 100 counts in the nearest step. The trades are added up once and for all: workers in
+  /// parallel would each do all of it.
   package func performanceByConfidence(since: Instant? = nil) async throws -> Dataset {
     var conditions = Conditions()
     conditions.add(.text(agent.name)) { "d.agent = \($0[0])" }
     if let since { conditions.add(since.parameter) { "d.decided_at >= \($0[0])" } }
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
+      WITH settled AS MATERIALIZED (
+        SELECT decision_id, sum(net_pnl_usd) AS net FROM \(schema.qualified("maven_trades"))
+        WHERE status = 'closed' AND decision_id IS NOT NULL GROUP BY decision_id)
       SELECT bucket * 10, bucket * 10 + 10, count(*), count(net), count(*) FILTER (WHERE net > 0),
         count(*) FILTER (WHERE net < 0), round(count(*) FILTER (WHERE net > 0) * 100.0 / NULLIF(count(net), 0), 2),
         sum(net)
       FROM (
-        SELECT GREATEST(LEAST(floor(d.confidence / 10), 9), 0) AS bucket, s.net
-        FROM \(schema.qualified("maven_decisions")) AS d
-        LEFT JOIN (
-          SELECT decision_id, sum(net_pnl_usd) AS net FROM \(schema.qualified("maven_trades"))
-          WHERE status = 'closed' AND decision_id IS NOT NULL GROUP BY decision_id) AS s ON s.decision_id = d.id
+        SELECT GREATEST(LEAST(floor(d.confidence::float8 / 10), 9), 0)::integer AS bucket, s.net
+        FROM \(schema.qualified("maven_decisions")) AS d LEFT JOIN settled AS s ON s.decision_id = d.id
         WHERE \(conditions.sql)) AS decisions
       GROUP BY bucket ORDER BY bucket
       """
