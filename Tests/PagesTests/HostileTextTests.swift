@@ -50,7 +50,9 @@ internal import Testing
       id: text, command: text, commit: text, startedAt: nil, finishedAt: now, differences: [(text, 3)], repaired: 1,
       remaining: 2)
     let page = DecisionPage(decisions: [row(text)], next: DecisionPosition("1.2"))
-    let health = AgentHealth(layers: [.init(name: text, status: .down, detail: text, latency: .zero)])
+    let health = AgentHealth(layers: [
+      .init(name: text, finding: .init(.down, code: text, text, hint: text), latency: .zero)
+    ])
     let query = ["q", "asset", "type", "min", "since", "after"].reduce(into: [:]) { $0[$1] = text }
     func figures(_ problem: ErrorOutline?) -> Overview.Figures {
       func part<Value>(_ value: Value) -> Overview.Part<Value> { problem.map { .missing($0) } ?? .found(value) }
