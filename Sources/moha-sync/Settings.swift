@@ -39,7 +39,7 @@ struct Settings: Sendable {
   static let keys = [
     "moha.agent", "moha.commit", "moha.layout", "database.url", "database.schema", "redis.url",
     "redis.host", "redis.port", "redis.db", "db.host", "db.port", "db.name", "db.user", "db.password", "tick.ping",
-    "tick.timeout", "tick.metrics", "log.rotate-bytes",
+    "tick.timeout", "tick.metrics", "log.rotate-bytes", "snapshot.minutes",
   ]
 
   /// Where discovery of the repository starts; nil for the current folder.
