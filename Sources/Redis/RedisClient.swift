@@ -7,9 +7,9 @@ internal import Synchronization
 /// found it broken, once; otherwise for the next command.
 ///
 /// A server on the same machine answers within some ten microseconds, less than it takes to wake another thread. So a
-/// command is sent, and its answer awaited for a millisecond at most, by whoever calls, as with a lock that is held for
-/// a moment. Everything that may take longer (connecting, a slow answer, a queue of callers) is done on a thread of the
-/// client's own, and after an answer that was late the next commands go there at once.
+/// command is sent, and its answer awaited for a few milliseconds at most, by whoever calls, as with a lock that is
+/// held for a moment. Everything that may take longer (connecting, a slow answer, a queue of callers) is done on a
+/// thread of the client's own, and after answers that were late the next commands go there at once.
 package final class RedisClient: Sendable {
   private let settings: RedisSettings
   private let session: Mutex<Session>

@@ -1,7 +1,7 @@
 /// The state of a client: its connection, and an answer that is still owed to a caller.
 ///
 /// Used by one thread at a time. Only `attempt` may be called by a thread that others wait for: it waits for a
-/// millisecond at most.
+/// millisecond, and as long again for each of three further parts of an answer that has begun.
 struct Session: ~Copyable {
   private let settings: RedisSettings
   private var handle: RedisHandle?

@@ -47,8 +47,8 @@ package struct RecordEvent: Hashable, Sendable {
 
 /// Tells listeners of records that git has taken, as far as Redis can: the last step of a write, and the least.
 ///
-/// Nobody waits longer than a fifth of a second for it, and nobody at all for some seconds after it has failed: a server
-/// that is down, stopped or full costs one write in each such time that fifth. An event that could not be told is gone;
+/// Nobody waits longer than a fifth of a second for it, and nobody at all for some seconds after it has failed: a
+/// server that is down, stopped or full costs one write in each such time that fifth. An event that could not be told is gone;
 /// whoever needs all of them reads git.
 package actor RecordEvents {
   private let settings: @Sendable () async -> RedisSettings?
