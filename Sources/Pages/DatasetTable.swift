@@ -47,8 +47,9 @@ struct DatasetTable {
     switch column.kind {
     case .time, .day, .hash, .flag: return "t"
     default:
-      if case .text(let text) = value, text.utf8.count > 40 { return "long" }
-      return nil
+      guard case .text(let text) = value else { return nil }
+      // A word or two stay on their line; what is long may be broken anywhere.
+      return text.utf8.count > 40 ? "long" : text.utf8.count <= 24 ? "t" : nil
     }
   }
 

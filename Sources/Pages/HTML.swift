@@ -32,6 +32,9 @@ package struct HTML: Sendable {
     return HTML(markup: "\(markup)>\(content().markup)</\(name)>")
   }
 
+  /// Markup side by side, without an element around it.
+  static func group(@Builder content: () -> HTML) -> HTML { content() }
+
   /// A whole document, the style sheet in it.
   static func document(language: StaticString, head: HTML, styleSheet: StaticString, body: HTML) -> String {
     """

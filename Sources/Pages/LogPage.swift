@@ -63,7 +63,7 @@ package struct LogPage: Sendable {
 
   private func found(_ page: RecordSearch.Page) -> HTML {
     let keys = ["time", "title", "excerpt"]
-    return HTML.text("").joined {
+    return HTML.group {
       if let problem = page.databaseProblem { Notice(problem).html }
       if page.hits.isEmpty {
         h("p", ["class": "empty"]) { "Nothing found." }

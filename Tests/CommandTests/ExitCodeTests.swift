@@ -136,7 +136,10 @@ internal import Testing
   func noTree() async throws {
     let tree = try await CommandTree.sample()
     try ChildProcess.runChecked("mkdir", ["\(tree.git.base)/plain"])
-    for command in ["sync", "reconcile", "verify", "status", "history", "adopt", "migrate", "up", "down", "init"] {
+    for command in [
+      "sync", "reconcile", "verify", "status", "history", "adopt", "migrate", "up", "down", "init", "decisions", "performance",
+      "report",
+    ] {
       let output = try await tree.runBare([command, "--root", "\(tree.git.base)/plain", "--database", tree.database.url])
       #expect(output.status == 10, "\(command): \(output.everything)")
     }

@@ -144,7 +144,7 @@ def forms(checks, visit, base, scene):
     page.locator("tbody a").first.click()
     page.wait_for_url("**/decisions/decision_*")
     text = page.inner_text("main")
-    checks.that("Provenance" in text and "Ada &lt; \"Lovelace'" in text and "Reasoning" in text, "a decision's page")
+    checks.that("Provenance" in text and "Ada &lt;Lovelace" in text and "Reasoning" in text, "a decision's page")
     commit = scene.run("git", "rev-list", "--max-parents=0", "HEAD").stdout.strip()
     checks.that(commit in text, f"a decision's commit is not {commit}: {text}")
     visit.open(base + "/log")
@@ -193,21 +193,20 @@ def without_database(checks, browser, base, scene):
     """The pages say what is wrong, show what git has, and recover."""
     scene.moha("down")
     head = scene.run("git", "rev-parse", "HEAD").stdout.strip()
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            with Visit(browser, width, scheme) as visit:
-                for name, path in (("overview", "/"), ("decisions", "/decisions"), ("log", "/log"), ("runs", "/runs"),
-                                   ("decision", f"/decisions/{scene.names[7]}"), ("found", "/log?q=spread")):
-                    look(checks, visit, base + path, f"{path} without database at {width} {scheme}",
-                         shot=f"down-{name}-{width}-{scheme}")
-                    text = visit.page.inner_text("main")
-                    checks.that("moha-sync up" in text or "not running" in text, f"{path} does not say what to do")
-                visit.open(base + "/")
-                checks.that(head[:10] in visit.page.inner_text("main"), "git's state does not show")
-                visit.open(base + "/decisions")
-                checks.that(visit.page.locator("main li a").count() == 50, "the files do not show")
-                visit.open(base + f"/decisions/{scene.names[7]}")
-                checks.that("**Confidence:**" in visit.page.inner_text("pre"), "the file's text does not show")
+    for width, scheme in ((390, "dark"), (1440, "light")):
+        with Visit(browser, width, scheme) as visit:
+            for name, path in (("overview", "/"), ("decisions", "/decisions"), ("log", "/log"), ("runs", "/runs"),
+                               ("decision", f"/decisions/{scene.names[7]}"), ("found", "/log?q=spread")):
+                look(checks, visit, base + path, f"{path} without database at {width} {scheme}",
+                     shot=f"down-{name}-{width}-{scheme}")
+                text = visit.page.inner_text("main")
+                checks.that("moha-sync up" in text or "not running" in text, f"{path} does not say what to do")
+            visit.open(base + "/")
+            checks.that(head[:10] in visit.page.inner_text("main"), "git's state does not show")
+            visit.open(base + "/decisions")
+            checks.that(visit.page.locator("main li a").count() == 50, "the files do not show")
+            visit.open(base + f"/decisions/{scene.names[7]}")
+            checks.that("**Confidence:**" in visit.page.inner_text("pre"), "the file's text does not show")
     scene.moha("up")
     with Visit(browser, 1440, "light") as visit:
         visit.open(base + "/")

@@ -82,7 +82,7 @@ class Scene:
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(self.base), "LC_ALL": "C.UTF-8",
             "MOHA_STATE_DIR": str(self.base / "state"), "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_AUTHOR_NAME": "Ada &lt; \"Lovelace'", "GIT_AUTHOR_EMAIL": "ada@example.org",
+            "GIT_AUTHOR_NAME": "Ada &lt;Lovelace", "GIT_AUTHOR_EMAIL": "ada@example.org",
             "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org",
         }
 

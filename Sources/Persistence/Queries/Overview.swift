@@ -89,7 +89,7 @@ extension AgentRecords {
     async let equity = part { try await queries.equity(since: since) }
     async let periods = part { try await queries.performanceByPeriod(unit, since: since, limit: 400) }
     async let records = part { try await queries.recordsByTime(unit, since: since) }
-    async let assets = part { try await queries.performanceByAsset(since: since, limit: 100) }
+    async let assets = part { try await queries.performanceByAsset(since: since) }
     async let confidence = part { try await queries.performanceByConfidence(since: since) }
     async let outcomes = part { try await queries.confidenceAndOutcome(since: since) }
     async let runs = part { try await queries.runs(limit: 200) }
