@@ -147,7 +147,10 @@ struct Chart {
 
   private func label(_ cells: [Dataset.Cell], _ value: Double) -> String {
     for cell in cells where cell.value == value {
-      if case .time(let time) = cell { return time.dayText }
+      if case .time(let time) = cell {
+        // Within a day the times tell the ends apart.
+        return Set(cells.map { $0.shown(as: .day) }).count == 1 ? time.secondText : time.dayText
+      }
       return cell.shown(as: dataset.columns.first { $0.key == x }?.kind ?? .text)
     }
     return ""

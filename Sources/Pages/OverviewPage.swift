@@ -204,14 +204,14 @@ package struct OverviewPage: Sendable {
         if !last.items.isEmpty {
           DatasetTable(
             dataset: last.items.prefix(8).selecting(["class", "key", "message"]),
-            label: "Differences of the newest run"
+            label: "Differences of the newest run", stacks: true
           ).html
         }
         if !last.findings.isEmpty {
           h("h3") { "Files that need a look" }
           DatasetTable(
             dataset: last.findings.prefix(8).selecting(["severity", "path", "message"]),
-            label: "Files that need a look"
+            label: "Files that need a look", stacks: true
           ).html
         }
       } else {

@@ -51,7 +51,7 @@ struct OverviewReport {
     } else {
       output += "no commit yet\n"
     }
-    output += "\(isMarkdown ? "\n" : "")\(layers)\n"
+    output += "\(isMarkdown ? "\n" : "")\(layers)"
     if let problem = overview.figures.problem {
       return output + "\(style.warning(mark(problem.message)))\(problem.hint.map { "; \(mark($0))" } ?? "")\n"
     }
