@@ -31,7 +31,7 @@ package struct AgentRecords: Sendable {
     self.database = database
     lookout = Lookout(of: repository)
     feed = RecordChanges(repository: repository, agent: agent, lookout: lookout)
-    files = AgentFiles(workTree: repository.workTree, agent: agent)
+    files = AgentFiles(of: repository, agent: agent)
     service = RecordService(
       writer: RecordWriter(repository: repository, agent: agent, settings: writing), events: events, activity: activity,
       database: database.ifUp)

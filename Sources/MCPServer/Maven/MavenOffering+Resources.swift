@@ -66,13 +66,17 @@ extension MavenOffering {
 
   /// The text of a resource; nil where there is none. From the cache where no file has changed.
   func text(of place: MavenPlace) async throws -> String? {
+    let mark = await records.files.changeMark()
+    let known = cache[place]
+    if let known, let mark, known.mark == mark { return known.text }
     let commit = MavenOffering.namesCommit(place) ? await records.standing() : nil
-    if let known = cache[place], known.commit == commit?.id,
-      await records.files.stamps(known.paths) == known.stamps
-    {
+    if var known, known.commit == commit?.id, await records.files.stamps(known.paths) == known.stamps {
+      known.mark = mark
+      cache[place] = known
       return known.text
     }
-    guard let entry = try await entry(for: place, commit: commit) else { return nil }
+    guard var entry = try await entry(for: place, commit: commit) else { return nil }
+    entry.mark = mark
     if !entry.paths.isEmpty { cache[place] = entry }
     return entry.text
   }

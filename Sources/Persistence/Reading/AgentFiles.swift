@@ -1,6 +1,8 @@
 internal import DedicatedThread
+package import Git
 internal import Glibc
 package import Records
+internal import Synchronization
 
 /// Reads the files of a working tree for those who serve them, one request at a time on a thread of its own.
 ///
@@ -10,34 +12,54 @@ package actor AgentFiles {
   package nonisolated let agent: Agent
   /// Nil in a bare repository, which has no files to read.
   nonisolated let workTree: String?
+  private nonisolated let git: (directory: String, common: String)
   private let thread: DedicatedThread
   /// What was read, valid while the stamps in it hold.
   var listings: [RecordKind: RecordListing] = [:]
   var headers: [RecordPath: (stamp: FileStamp, header: RecordHeader)] = [:]
-  private var watch: WatchedFolders?
-  private var mark = 0
+  private nonisolated let watch = Mutex<Watch?>(nil)
+
+  private struct Watch: Sendable {
+    var folders: WatchedFolders
+    var mark = 0
+  }
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  package init(workTree: String?, agent: Agent) {
+  package init(of repository: Repository, agent: Agent) {
     self.agent = agent
-    self.workTree = workTree
+    workTree = repository.workTree
+    git = (repository.gitDirectory, repository.commonDirectory)
     thread = DedicatedThread(name: "agent-files")
   }
 
   deinit {
-    if let watch { close(watch.descriptor) }
+    if let watch = watch.withLock({ $0 }) { close(watch.folders.descriptor) }
   }
 
-  /// A number that stays the same as long as no file and no folder of the agent changes; nil where the system cannot
-  /// tell. Costs one system call, however many files there are; the first call walks the folders.
+  /// A number that stays the same as long as no file and no folder of the agent changes, and HEAD stays at its commit;
+  /// nil where the system cannot tell. Costs one system call while nothing happens, however many files there are; the first call walks the folders.
   ///
   /// To be asked for before what it stands for is read: what changes meanwhile changes the next answer.
-  package func changeMark() -> Int? {
-    if watch == nil, let workTree { watch = WatchedFolders(workTree: workTree, agent: agent, git: nil) }
-    guard watch?.isComplete == true else { return nil }
-    if watch?.hasEvents == true, watch?.take().isEmpty == false { mark += 1 }
-    return mark
+  package nonisolated func changeMark() async -> Int? {
+    let known = watch.withLock { watch -> Int? in
+      guard let watch, watch.folders.isComplete, !watch.folders.hasEvents else { return nil }
+      return watch.mark
+    }
+    if let known { return known }
+    return await takeEvents()
+  }
+
+  /// The same after a look at what happened. On the thread for such work, since new folders are walked.
+  private func takeEvents() -> Int? {
+    watch.withLock { watch in
+      if watch == nil, let workTree, let folders = WatchedFolders(workTree: workTree, agent: agent, git: git) {
+        watch = Watch(folders: folders)
+      }
+      guard watch?.folders.isComplete == true else { return nil }
+      if watch?.folders.take().isEmpty == false { watch?.mark += 1 }
+      return watch?.mark
+    }
   }
 
   /// A file's bytes, or a part of them, and what it was like when they were read.

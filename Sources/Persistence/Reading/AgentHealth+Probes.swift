@@ -39,7 +39,7 @@ extension AgentHealth.Probe {
       guard try await repository.entry(at: GitPath(agent.root.text), inTree: tree) != nil else { return missing(agent) }
       return .ok("at commit \(id)")
     }
-    guard await AgentFiles(workTree: repository.workTree, agent: agent).list(agent.root) != nil else {
+    guard await AgentFiles(of: repository, agent: agent).list(agent.root) != nil else {
       return missing(agent)
     }
     if let operation = await repository.operationInProgress {

@@ -28,40 +28,67 @@ struct WatchedFolders {
   }
 
   let descriptor: Int32
-  /// Whether every folder that is there has a watch. The system gives each user a number of them.
-  private(set) var isComplete = true
+  /// Whether every change will be told: each folder that is there has a watch, of which the system gives each user a
+  /// number, and the files are this machine's own. What others change on a network's file system, or on the host of a
+  /// virtual machine, gives no events.
+  private(set) var isComplete: Bool
   private let workTree: String
   private let agent: Agent
   private var folders: [Int32: Folder] = [:]
 
   private static let entryMask =
     UInt32(
-      IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_MODIFY | IN_DONT_FOLLOW)
+      IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DONT_FOLLOW)
     | UInt32(IN_ONLYDIR)
   /// More files at once are told as a change of everything.
   private static let limit = 10_000
   /// No folder that holds records is deeper.
   private static let depth = 8
 
-  /// - Parameter git: the repository's folder and the one that it shares with its other working trees; nil where the
-  ///   commits do not matter.
+  /// - Parameter git: the repository's folder and the one that it shares with its other working trees.
   /// - Returns: nil where the system gives no watches.
-  init?(workTree: String, agent: Agent, git: (directory: String, common: String)?) {
+  init?(workTree: String, agent: Agent, git: (directory: String, common: String)) {
     descriptor = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
     guard descriptor >= 0 else { return nil }
     self.workTree = workTree
     self.agent = agent
-    if let git {
-      watch(git.directory, .git(names: ["HEAD", "packed-refs"]))
-      if git.common != git.directory { watch(git.common, .git(names: ["packed-refs"])) }
-      watchBranches("\(git.common)/refs/heads", depth: 0)
-    }
+    isComplete = WatchedFolders.isLocal(workTree)
+    watch(git.directory, .git(names: ["HEAD", "packed-refs"]))
+    if git.common != git.directory { watch(git.common, .git(names: ["packed-refs"])) }
+    watchBranches("\(git.common)/refs/heads", depth: 0)
     watchTree()
     guard !folders.isEmpty else {
       close(descriptor)
       return nil
     }
   }
+
+  /// Whether the file system is one of those that only this machine's kernel writes, by its line in mountinfo (proc(5)).
+  private static func isLocal(_ path: String) -> Bool {
+    var status = stat()
+    guard stat(path, &status) == 0, let file = fopen("/proc/self/mountinfo", "re") else { return false }
+    defer { fclose(file) }
+    let number = UInt64(status.st_dev)
+    // The split that makedev(3) documents for Linux.
+    let major = number >> 8 & 0xFFF | number >> 32 & ~0xFFF
+    let minor = number & 0xFF | number >> 12 & ~0xFF
+    let device = "\(major):\(minor)"
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, file) > 0, let text = line {
+      // `36 35 98:0 /root /mount options optional… - type source options`
+      let fields = String(cString: text).split(separator: " ")
+      guard fields.count > 3, fields[2] == device, let dash = fields.firstIndex(of: "-"), dash + 1 < fields.count
+      else { continue }
+      return localSystems.contains(String(fields[dash + 1]))
+    }
+    return false
+  }
+
+  private static let localSystems: Set<String> = [
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "f2fs", "zfs", "bcachefs",
+  ]
 
   // MARK: Watches
 
