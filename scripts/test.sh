@@ -19,6 +19,7 @@ extra_suites=(
   "python3 Tests/faults/concurrency.py"
   "python3 Tests/faults/planted_secrets.py"
   "python3 Tests/faults/large.py --kills 1"
+  "bash Tests/release.sh"
   "bash Tests/clients/run.sh calibration"
   "bash Tests/clients/run.sh story"
   "bash Tests/clients/run.sh schema"

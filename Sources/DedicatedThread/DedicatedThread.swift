@@ -5,7 +5,9 @@
 /// Swift's cooperative pool nor another actor, and thread-local error state is read where it was written.
 ///
 /// Lifetime: the thread ends when the executor is released and its queue is empty. It is detached, so the
-/// last reference may be dropped on the thread itself.
+/// last reference may be dropped on the thread itself. A job in the queue, or at work, keeps its executor: a task that
+/// awaited an actor may go on on the actor's thread after it has released the actor, and the runtime still asks this
+/// executor then, for instance before it runs the isolated deinit of another actor.
 package final class DedicatedThread: SerialExecutor {
   private let queue: JobQueue
 
@@ -20,10 +22,7 @@ package final class DedicatedThread: SerialExecutor {
   }
 
   package func enqueue(_ job: consuming ExecutorJob) {
-    // The job runs on behalf of an actor that outlives it, and the actor holds this executor: the unowned
-    // reference that runs the job cannot dangle.
-    let job = UnownedJob(job)
-    queue.push(unsafe QueuedJob(job: job, executor: asUnownedSerialExecutor()))
+    queue.push(QueuedJob(job: UnownedJob(job), executor: self))
   }
 
   package func asUnownedSerialExecutor() -> UnownedSerialExecutor {

@@ -1,11 +1,9 @@
 internal import Glibc
 
-/// A job and the executor on whose behalf it runs.
-///
-/// `@safe`: the actor that enqueued the job keeps its executor alive until the job has run.
-@safe struct QueuedJob {
+/// A job and the executor on whose behalf it runs, which it keeps alive until it has run.
+struct QueuedJob {
   let job: UnownedJob
-  let executor: UnownedSerialExecutor
+  let executor: DedicatedThread
 }
 
 /// The queue between enqueuing threads and the one thread that runs jobs.
@@ -63,7 +61,11 @@ final class JobQueue: @unchecked Sendable {
 
   fileprivate func run() {
     while let batch = takeAll() {
-      for item in batch { unsafe item.job.runSynchronously(on: item.executor) }
+      for item in batch {
+        withExtendedLifetime(item.executor) {
+          unsafe item.job.runSynchronously(on: item.executor.asUnownedSerialExecutor())
+        }
+      }
     }
   }
 }

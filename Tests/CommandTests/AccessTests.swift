@@ -67,18 +67,24 @@ internal import Testing
     try tree.write(decision: 7)
     let dump = try tree.dump()
     try ChildProcess.runChecked("chmod", ["755", tree.git.base])
-    try ChildProcess.runChecked("git", ["config", "--file", "\(tree.git.base)/.gitconfig", "safe.directory", tree.git.path])
+    try ChildProcess.runChecked(
+      "git", ["config", "--file", "\(tree.git.base)/.gitconfig", "safe.directory", tree.git.path])
     let program = "\(tree.git.base)/moha-sync"
     try ChildProcess.runChecked("cp", [try Program.path(), program])
     func asNobody(_ command: String) async throws -> ChildProcess.Output {
       try await Program.run(
-        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program, command, "--database", tree.database.url],
+        [
+          "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program, command, "--database",
+          tree.database.url,
+        ],
         environment: tree.environment, folder: tree.git.path)
     }
     for command in ["sync", "reconcile"] {
       let output = try await asNobody(command)
       #expect(output.status == 1, "\(output.everything)")
-      #expect(output.stderrText.contains("Permission denied") && output.stderrText.contains("Nothing was changed"), "\(output.everything)")
+      #expect(
+        output.stderrText.contains("Permission denied") && output.stderrText.contains("Nothing was changed"),
+        "\(output.everything)")
     }
     #expect(try tree.dump() == dump)
   }

@@ -43,7 +43,8 @@ internal import Testing
     let partly = try await scene.expect(3, "cache", "price", "list")
     #expect(partly.stdoutText.contains("43210.50") && !partly.hasEscapeCode)
     for arguments in [["set", "BTC", "1e5"], ["set", "a:b", "1"], ["get", "a b"], ["set", "BTC"]] {
-      let output = try await scene.tree.runBare(["cache", "price"] + arguments, environment: ["REDIS_URL": scene.server.url])
+      let output = try await scene.tree.runBare(
+        ["cache", "price"] + arguments, environment: ["REDIS_URL": scene.server.url])
       #expect(output.status == 2, "\(arguments): \(output.everything)")
     }
   }
@@ -53,7 +54,8 @@ internal import Testing
     let scene = try await Scene()
     let time = "2026-01-13T03:56:13Z"
     try await scene.expect(
-      0, "cache", "position", "set", "BTC", "--side", "long", "--entry", "43000.5", "--size", "0.25", "--opened-at", time)
+      0, "cache", "position", "set", "BTC", "--side", "long", "--entry", "43000.5", "--size", "0.25", "--opened-at",
+      time)
     #expect(try scene.server.cli("HGET", "position:BTC", "entry") == "43000.5")
     let shape: JSONShape = #"""
       {"schema": 1, "asset": "BTC", "side": "long", "entry": "43000.5", "size": "0.25",
@@ -95,7 +97,8 @@ internal import Testing
     try await scene.expect(2, "cache", "limit", "a:b", "--max", "1")
     #expect(try await scene.expect(0, "cache", "counter", "runs").stdoutText == "0\n")
     #expect(try await scene.expect(0, "cache", "counter", "runs", "--add", "5").stdoutText == "5\n")
-    #expect(try await scene.expect(0, "cache", "counter", "runs", "--add", "-7", "--json").json()["value"]?.integer == -2)
+    #expect(
+      try await scene.expect(0, "cache", "counter", "runs", "--add", "-7", "--json").json()["value"]?.integer == -2)
   }
 
   @Test("a Redis that is away is exit 69, a URL that cannot be used exit 2, and no password shows")
@@ -103,7 +106,8 @@ internal import Testing
     let tree = try await CommandTree.sample()
     let cases: [(url: String, status: Int32, code: String)] = [
       ("unix://:canary@\(tree.git.base)/no-socket", 69, "redis-connection-failed"),
-      ("rediss://:canary@localhost", 2, "redis-unsupported"), ("http://:canary@localhost", 2, "redis-invalid-parameter"),
+      ("rediss://:canary@localhost", 2, "redis-unsupported"),
+      ("http://:canary@localhost", 2, "redis-invalid-parameter"),
     ]
     for (url, status, code) in cases {
       for command in [["cache", "price", "list"], ["cache", "limit", "x", "--max", "1"], ["watch"]] {

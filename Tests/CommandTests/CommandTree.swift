@@ -55,7 +55,8 @@ final class CommandTree {
     return ".moha/maven/decisions/decision_20260201_\(two(index / 3600))\(two(index / 60 % 60))\(two(index % 60)).md"
   }
 
-  static func decision(_ index: Int, reasoning: String = "Momentum above support", action: String = "Bought") -> String {
+  static func decision(_ index: Int, reasoning: String = "Momentum above support", action: String = "Bought") -> String
+  {
     """
     # Decision Record
 
@@ -93,13 +94,15 @@ final class CommandTree {
 
   // MARK: The program
 
-  /// What the program sees of the surroundings: nothing of the machine's settings or of the user's.
+  /// What the program sees of the surroundings: nothing of the machine's settings or of the user's. Memory that it has
+  /// freed is overwritten, so that a use after that shows.
   ///
   /// The state folder is one that a server's user cannot reach, so that a test that means another database never
   /// starts an embedded server.
   var environment: [String: String] {
     [
       "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": git.base, "LC_ALL": "C.UTF-8", "TERM": "xterm",
+      "MALLOC_PERTURB_": "165",
       "MOHA_STATE_DIR": "\(git.base)/state",
     ]
   }
@@ -124,7 +127,8 @@ final class CommandTree {
   /// Starts the program and returns while it runs.
   func start(_ arguments: String...) throws -> RunningProgram {
     try RunningProgram(
-      try Program.path(), arguments + ["--database", database.url], environment: environment, workingDirectory: git.path)
+      try Program.path(), arguments + ["--database", database.url], environment: environment, workingDirectory: git.path
+    )
   }
 
   /// Runs the program, expects an exit code, and shows what it printed if it is another.
@@ -158,8 +162,10 @@ final class CommandTree {
   func dump() throws -> String {
     let output = try ChildProcess.runChecked("pg_dump", ["--dbname", database.url])
     // Newer versions wrap the dump in a random token.
-    return output.stdoutText.split(separator: "\n").filter { !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict") }
-      .joined(separator: "\n")
+    return output.stdoutText.split(separator: "\n").filter {
+      !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict")
+    }
+    .joined(separator: "\n")
   }
 
   /// Names, modes and digests of all files of the repository, those of git included.

@@ -27,7 +27,8 @@ internal import Testing
     }
     // A flag wins over all of them.
     let flag = try await tree.runBare(
-      ["verify", "--database", "postgresql:///x?host=\(tree.git.base)"], environment: ["DATABASE_URL": tree.database.url])
+      ["verify", "--database", "postgresql:///x?host=\(tree.git.base)"],
+      environment: ["DATABASE_URL": tree.database.url])
     #expect(flag.status == 69)
   }
 
@@ -88,7 +89,8 @@ internal import Testing
     }
     // Without a password there is nothing to hide.
     try ChildProcess.runChecked("chmod", ["644", tree.git.absolute("moha-sync.yaml")])
-    try tree.git.write("moha-sync.yaml", "database:\n  url: postgresql://maven@localhost:1/maven?host=/nowhere  # no password: here\n")
+    try tree.git.write(
+      "moha-sync.yaml", "database:\n  url: postgresql://maven@localhost:1/maven?host=/nowhere  # no password: here\n")
     let open = try await tree.runBare(["verify"])
     #expect(open.status == 69, "\(open.everything)")
   }
@@ -118,7 +120,8 @@ internal import Testing
     try tree.git.write("moha-sync.yaml", "# mine\n")
     try tree.git.write(".moha/maven/identity.json", #"{"name": "Mine"}"#)
     try await tree.expect(0, "init")
-    let mine = try ChildProcess.runChecked("cat", ["moha-sync.yaml", ".moha/maven/identity.json"], workingDirectory: tree.git.path)
+    let mine = try ChildProcess.runChecked(
+      "cat", ["moha-sync.yaml", ".moha/maven/identity.json"], workingDirectory: tree.git.path)
     #expect(mine.stdoutText == "# mine\n{\"name\": \"Mine\"}")
   }
 

@@ -116,13 +116,17 @@ internal import Testing
     #expect(run["applied"] == .bool(true) && run["remaining"]?.integer == 0)
     #expect(run["repaired"]?["stale"]?.integer == 1)
     #expect(again["items"] == [] && again["differences"]?["stale"]?.integer == 0)
-    #expect(try await tree.value("SELECT count(*) FROM maven_reconcile_runs WHERE run_id = '\(run["run_id"]?.text ?? "")'") == "1")
+    #expect(
+      try await tree.value("SELECT count(*) FROM maven_reconcile_runs WHERE run_id = '\(run["run_id"]?.text ?? "")'")
+        == "1")
   }
 
   @Test("sync --json and restore --json count the records, those of history too")
   func syncDocument() async throws {
     let tree = try await CommandTree.sample()
-    try tree.git.write(".moha/maven/session_log.md", "# Maven Session Log\n\n---\n\n## [2026-02-01T10:00:03+00:00] NOTE\n\nEvent number 3.\n\n---\n\n")
+    try tree.git.write(
+      ".moha/maven/session_log.md",
+      "# Maven Session Log\n\n---\n\n## [2026-02-01T10:00:03+00:00] NOTE\n\nEvent number 3.\n\n---\n\n")
     try tree.git.commit("compacted")
     let restored = try await tree.expect(0, "restore", "--json").json()
     #expect(Self.sync.violations(in: restored) == [])
@@ -201,7 +205,9 @@ internal import Testing
     try await tree.expect(0, "sync")
     try tree.write(decision: 7)
     try tree.git.write(".moha/maven/identity.json", #"{"total_decisions": 1}"#)
-    try await tree.sql("DELETE FROM maven_decisions WHERE id = 2; UPDATE maven_decisions SET action = 'x' WHERE id = 3; DROP TABLE maven_milestones CASCADE")
+    try await tree.sql(
+      "DELETE FROM maven_decisions WHERE id = 2; UPDATE maven_decisions SET action = 'x' WHERE id = 3; DROP TABLE maven_milestones CASCADE"
+    )
     let (dump, files) = (try tree.dump(), try tree.fileDigests())
     try await tree.expect(4, "reconcile", "--dry-run")
     try await tree.expect(4, "reconcile", "--dry-run", "--at", "HEAD", "--json")

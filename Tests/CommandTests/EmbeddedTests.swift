@@ -33,7 +33,8 @@ internal import Testing
       let before = try await run("status", "--json").json()
       #expect(ContractTests.status.violations(in: before) == [])
       #expect(before["database"]?["embedded"] == .bool(true) && before["database"]?["running"] == .bool(false))
-      #expect(try ChildProcess.run("ls", [try #require(variables["MOHA_STATE_DIR"])]).status != 0, "status made something")
+      #expect(
+        try ChildProcess.run("ls", [try #require(variables["MOHA_STATE_DIR"])]).status != 0, "status made something")
 
       let synced = try await run("sync", "--json")
       #expect(synced.status == 0, "\(synced.everything)")
@@ -68,7 +69,8 @@ internal import Testing
       #expect(document["database"]?["running"] == .bool(true) && document["redis"]?["running"] == .bool(true))
       let url = try #require(document["redis"]?["url"]?.text)
       #expect(url.hasPrefix("unix://"), "\(url)")
-      let pong = try ChildProcess.run("redis-cli", ["-s", String(url.dropFirst("unix://".count).prefix { $0 != "?" }), "PING"])
+      let pong = try ChildProcess.run(
+        "redis-cli", ["-s", String(url.dropFirst("unix://".count).prefix { $0 != "?" }), "PING"])
       #expect(pong.stdoutText == "PONG\n", "\(pong.everything)")
     }
   }

@@ -39,7 +39,8 @@ internal import Testing
     let tree = try await CommandTree()
     for arguments in [["--help"], ["help", "sync"], ["reconcile", "--help"], ["--version"], []] {
       let output = try await tree.runBare(arguments)
-      #expect(output.status == 0 && !output.stdout.isEmpty && output.stderr.isEmpty, "\(arguments): \(output.everything)")
+      #expect(
+        output.status == 0 && !output.stdout.isEmpty && output.stderr.isEmpty, "\(arguments): \(output.everything)")
     }
     let help = try await tree.runBare(["--help"]).stdoutText
     for code in ["2", "3", "4", "10", "11", "12", "69", "130"] {
@@ -49,7 +50,10 @@ internal import Testing
 
   /// Files that cannot become decisions.
   static let broken: [(name: String, bytes: [UInt8])] = [
-    ("malformed", Array(CommandTree.decision(7).replacing("**Timestamp:** 2026", with: "**Timestamp:** soon, 2026").utf8)),
+    (
+      "malformed",
+      Array(CommandTree.decision(7).replacing("**Timestamp:** 2026", with: "**Timestamp:** soon, 2026").utf8)
+    ),
     ("truncated", Array(CommandTree.decision(8).utf8.prefix { $0 != UInt8(ascii: "}") })),
     ("not UTF-8", Array(CommandTree.decision(9).utf8) + [0xC3, 0x28, 0x0A]),
   ]
@@ -137,10 +141,13 @@ internal import Testing
     let tree = try await CommandTree.sample()
     try ChildProcess.runChecked("mkdir", ["\(tree.git.base)/plain"])
     for command in [
-      "sync", "reconcile", "verify", "status", "history", "adopt", "migrate", "up", "down", "init", "decisions", "performance",
+      "sync", "reconcile", "verify", "status", "history", "adopt", "migrate", "up", "down", "init", "decisions",
+      "performance",
       "report",
     ] {
-      let output = try await tree.runBare([command, "--root", "\(tree.git.base)/plain", "--database", tree.database.url])
+      let output = try await tree.runBare([
+        command, "--root", "\(tree.git.base)/plain", "--database", tree.database.url,
+      ])
       #expect(output.status == 10, "\(command): \(output.everything)")
     }
     for command in ["sync", "reconcile", "verify"] {

@@ -64,7 +64,9 @@ internal import Testing
     let first = try tree.git.commit("first")
     for index in 1...(count + added) { try tree.write(decision: index, reasoning: "second") }
     let second = try tree.git.commit("second")
-    let states = [(commit: first, state: "\(count) 0 \(first)"), (commit: second, state: "0 \(count + added) \(second)")]
+    let states = [
+      (commit: first, state: "\(count) 0 \(first)"), (commit: second, state: "0 \(count + added) \(second)"),
+    ]
 
     try await tree.expect(0, "sync", "--at", second)
     let clock = ContinuousClock()

@@ -137,7 +137,8 @@ internal import Testing
     for (script, status) in [("exit 7", 7), ("kill -KILL $$", 137), ("exit 0", 0)] as [(String, Int32)] {
       #expect(try await scene.run("lock", "run", "job", "--no-fence", "--", "/bin/sh", "-c", script).status == status)
     }
-    let echo = try await scene.run("lock", "run", "job", "--", "/bin/sh", "-c", "echo out; echo err >&2; echo $MOHA_FENCE_SCOPE")
+    let echo = try await scene.run(
+      "lock", "run", "job", "--", "/bin/sh", "-c", "echo out; echo err >&2; echo $MOHA_FENCE_SCOPE")
     #expect(echo.stdoutText == "out\nlock/job\n" && echo.stderrText == "err\n", "\(echo.everything)")
     let json = try await scene.run("lock", "run", "job", "--json", "--", "/bin/sh", "-c", "echo out; exit 3")
     #expect(json.status == 3 && json.stderrText == "out\n")
@@ -154,7 +155,8 @@ internal import Testing
        "fence_scope": "lock/job", "fence_token": "integer"}
       """#
     #expect(statusShape.violations(in: status) == [])
-    let other = try await scene.run("lock", "run", "job", "--wait", "0", "--json", "--", "touch", "\(scene.tree.git.base)/ran")
+    let other = try await scene.run(
+      "lock", "run", "job", "--wait", "0", "--json", "--", "touch", "\(scene.tree.git.base)/ran")
     #expect(other.status == 11, "\(other.everything)")
     #expect(try other.json()["error"]?["code"]?.text == "locked")
     #expect(access("\(scene.tree.git.base)/ran", F_OK) != 0)
@@ -198,7 +200,8 @@ internal import Testing
     }
     let noRedis = try await run(["--redis", "unix:///tmp/no-such-socket"], ["touch", mark])
     #expect(noRedis.status == 69, "\(noRedis.everything)")
-    let noPostgres = try await run(["--database", "postgresql:///records?host=\(scene.tree.git.base)"], ["touch", mark])
+    let noPostgres = try await run(
+      ["--database", "postgresql:///records?host=\(scene.tree.git.base)"], ["touch", mark])
     #expect(noPostgres.status == 69, "\(noPostgres.everything)")
     let noProgram = try await run([], ["no-such-program-here"])
     #expect(noProgram.status == 2, "\(noProgram.everything)")

@@ -3,10 +3,12 @@ internal import Records
 internal import TestSupport
 internal import Testing
 
-/// The executable `moha-sync` of this build, as its users run it.
+/// The executable `moha-sync`, as its users run it.
 enum Program {
-  /// It lies beside the test bundle, which is this process.
+  /// That of this build, which lies beside the test bundle, which is this process; or the one that MOHA_TEST_PROGRAM
+  /// names, such as that of a release build.
   static func path() throws -> String {
+    if let named = getenv("MOHA_TEST_PROGRAM") { return String(cString: named) }
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count)
     try #require(count > 0 && count < buffer.count)
@@ -31,7 +33,9 @@ enum Program {
 extension ChildProcess.Output {
   /// The one JSON document on stdout, which is one line.
   func json(sourceLocation: SourceLocation = #_sourceLocation) throws -> JSONValue {
-    #expect(stdout.last == UInt8(ascii: "\n") && stdout.count { $0 == UInt8(ascii: "\n") } == 1, sourceLocation: sourceLocation)
+    #expect(
+      stdout.last == UInt8(ascii: "\n") && stdout.count { $0 == UInt8(ascii: "\n") } == 1,
+      sourceLocation: sourceLocation)
     return try JSONValue.parse(stdout)
   }
 

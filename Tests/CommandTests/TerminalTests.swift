@@ -5,9 +5,14 @@ internal import Testing
 /// What reaches a terminal or a pipe.
 @Suite struct TerminalTests {
   /// Runs a shell command with a terminal as its stdout, and returns what came out there.
-  private func onTerminal(_ tree: CommandTree, _ command: String, _ environment: [String: String] = [:]) async throws -> String {
+  private func onTerminal(_ tree: CommandTree, _ command: String, _ environment: [String: String] = [:]) async throws
+    -> String
+  {
     try await Program.run(
-      ["script", "--quiet", "--return", "--command", "\(try Program.path()) \(command) --database '\(tree.database.url)'", "/dev/null"],
+      [
+        "script", "--quiet", "--return", "--command",
+        "\(try Program.path()) \(command) --database '\(tree.database.url)'", "/dev/null",
+      ],
       environment: tree.environment.merging(environment) { $1 }, folder: tree.git.path
     ).stdoutText
   }
@@ -41,14 +46,19 @@ internal import Testing
     try tree.git.write(".moha/maven/infrastructure.json", "{\"\u{1B}[2K")
     tree.git.environment["GIT_AUTHOR_NAME"] = "Name \u{1B}[2K\u{202E}"
     try tree.git.commit("title \u{1B}[2K\rIn sync.")
-    try await tree.sql("UPDATE maven_decisions SET action = E'\\x1b[2KIn sync.\\r' || chr(155), git_filename = E'\\x1b[2K\\nIn sync.' || chr(8238) WHERE id = 2")
+    try await tree.sql(
+      "UPDATE maven_decisions SET action = E'\\x1b[2KIn sync.\\r' || chr(155), git_filename = E'\\x1b[2K\\nIn sync.' || chr(8238) WHERE id = 2"
+    )
 
     var lines: [Substring] = []
-    for arguments in [["verify", "-v"], ["reconcile", "--dry-run", "-v"], ["history", "-v"], ["reconcile", "-v"], ["adopt"], ["sync"]] {
+    for arguments in [
+      ["verify", "-v"], ["reconcile", "--dry-run", "-v"], ["history", "-v"], ["reconcile", "-v"], ["adopt"], ["sync"],
+    ] {
       let output = try await tree.run(arguments)
       for scalar in output.everything.unicodeScalars where scalar != "\n" {
         let isForbidden = scalar.properties.generalCategory == .control || scalar == "\u{202E}"
-        #expect(!isForbidden, "U+\(String(scalar.value, radix: 16)) from \(arguments): \(output.everything.debugDescription)")
+        #expect(
+          !isForbidden, "U+\(String(scalar.value, radix: 16)) from \(arguments): \(output.everything.debugDescription)")
         if isForbidden { break }
       }
       lines += output.everything.split(separator: "\n").filter { $0.hasPrefix("In sync.") }
@@ -61,7 +71,8 @@ internal import Testing
     let tree = try await CommandTree.sample()
     try await tree.expect(0, "sync")
     let output = try await Program.run(
-      ["/bin/sh", "-c", "'\(try Program.path())' --help | head -n 1"], environment: tree.environment, folder: tree.git.path)
+      ["/bin/sh", "-c", "'\(try Program.path())' --help | head -n 1"], environment: tree.environment,
+      folder: tree.git.path)
     #expect(output.status == 0 && output.stderr.isEmpty, "\(output.everything)")
   }
 

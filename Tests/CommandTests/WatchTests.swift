@@ -20,11 +20,13 @@ internal import Testing
     func start(_ arguments: String, to file: String) throws -> RunningProgram {
       try RunningProgram(
         "/bin/sh", ["-c", "exec '\(try Program.path())' watch \(arguments) >'\(tree.git.base)/\(file)'"],
-        environment: tree.environment.merging(variables) { $1 }, workingDirectory: tree.git.path, timeout: .seconds(230))
+        environment: tree.environment.merging(variables) { $1 }, workingDirectory: tree.git.path, timeout: .seconds(230)
+      )
     }
 
     func lines(_ file: String) throws -> [String] {
-      try ChildProcess.runChecked("cat", ["\(tree.git.base)/\(file)"]).stdoutText.split(separator: "\n").map(String.init)
+      try ChildProcess.runChecked("cat", ["\(tree.git.base)/\(file)"]).stdoutText.split(separator: "\n").map(
+        String.init)
     }
 
     func isListening(_ count: Int) throws -> Bool {
@@ -81,7 +83,8 @@ internal import Testing
     try #require(try await scene.waits { try scene.isListening(2) })
     let milestone = try await scene.untilHeard(in: "all") { attempt in
       try await scene.run(
-        "record", "milestone", "--title", "Step \(attempt)", "--description", "Done", "--category", "trading")["commit"]?.text
+        "record", "milestone", "--title", "Step \(attempt)", "--description", "Done", "--category", "trading")[
+          "commit"]?.text
     }
     let commit = try await scene.untilHeard(in: "all") { attempt in
       try tree.write(decision: 10 + attempt)
