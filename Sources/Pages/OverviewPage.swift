@@ -119,7 +119,7 @@ package struct OverviewPage: Sendable {
       h("h2", ["id": "numbers"]) { "Numbers" }
       h("p", ["class": "soft small"]) {
         "As of "
-        frame.time(figures.takenAt)
+        frame.moment(figures.takenAt)
         ", and so are the charts and tables."
       }
       h("dl", ["class": "facts"]) {

@@ -17,6 +17,8 @@ struct Dashboard: Sendable {
     self.records = records
     queries = records.queries(patience: .seconds(1))
     figures = FigureCache(records, records.queries(patience: .seconds(3)))
+    let figures = figures
+    Task { await figures.prepare() }
   }
 
   var pages: [HTTPPage] {
