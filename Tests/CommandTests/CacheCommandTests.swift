@@ -4,29 +4,9 @@ internal import Testing
 
 /// `cache`, on a Redis of the test's own.
 @Suite(.timeLimit(.minutes(2))) struct CacheCommandTests {
-  /// A tree, a server, and how to run the program on both.
-  struct Scene {
-    let tree: CommandTree
-    let server: RedisServer
-
-    init() async throws {
-      tree = try await CommandTree.sample()
-      server = try await RedisServer.start()
-    }
-
-    @discardableResult
-    func expect(
-      _ status: Int32, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws -> ChildProcess.Output {
-      let output = try await tree.runBare(arguments, environment: ["REDIS_URL": server.url])
-      #expect(output.status == status, "\(arguments): \(output.everything)", sourceLocation: sourceLocation)
-      return output
-    }
-  }
-
   @Test("a price is set, got and listed, as text and as JSON, and a missing one is exit 1")
   func prices() async throws {
-    let scene = try await Scene()
+    let scene = try await RedisScene()
     #expect(try await scene.expect(1, "cache", "price", "get", "BTC").stdout.isEmpty)
     #expect(try await scene.expect(0, "cache", "price", "set", "BTC", "43210.50").everything.isEmpty)
     try await scene.expect(0, "cache", "price", "set", "OIL", "--", "-37.63")
@@ -43,15 +23,14 @@ internal import Testing
     let partly = try await scene.expect(3, "cache", "price", "list")
     #expect(partly.stdoutText.contains("43210.50") && !partly.hasEscapeCode)
     for arguments in [["set", "BTC", "1e5"], ["set", "a:b", "1"], ["get", "a b"], ["set", "BTC"]] {
-      let output = try await scene.tree.runBare(
-        ["cache", "price"] + arguments, environment: ["REDIS_URL": scene.server.url])
+      let output = try await scene.run(["cache", "price"] + arguments)
       #expect(output.status == 2, "\(arguments): \(output.everything)")
     }
   }
 
   @Test("a position is set, got, listed and removed")
   func positions() async throws {
-    let scene = try await Scene()
+    let scene = try await RedisScene()
     let time = "2026-01-13T03:56:13Z"
     try await scene.expect(
       0, "cache", "position", "set", "BTC", "--side", "long", "--entry", "43000.5", "--size", "0.25", "--opened-at",
@@ -80,13 +59,13 @@ internal import Testing
 
   @Test("a limit allows so many calls, then is exit 11 with the time until the next window; a counter counts")
   func limits() async throws {
-    let scene = try await Scene()
+    let scene = try await RedisScene()
     // Months long, so that the window does not end while the test runs.
     let limit = ["cache", "limit", "api", "--max", "2", "--window", "8000h", "--json"]
     let shape: JSONShape =
       #"{"schema": 1, "name": "api", "allowed": "boolean", "remaining": "integer", "reset_seconds": "number"}"#
     for (status, allowed, remaining) in [(0, true, 1), (0, true, 0), (11, false, 0)] {
-      let output = try await scene.tree.runBare(limit, environment: ["REDIS_URL": scene.server.url])
+      let output = try await scene.run(limit)
       #expect(output.status == Int32(status), "\(output.everything)")
       let document = try output.json()
       #expect(shape.violations(in: document) == [])

@@ -129,9 +129,7 @@ extension HTTPExchange {
     let number: Int
     do {
       number = try session.start(id, log) { [handler] in
-        let reporter = Reporter(scope) { if mayStream { log.append($0) } }
-        let answer = await handler.answer(work, method, scope, reporter.context)
-        reporter.finish()
+        let answer = await handler.answer(work, method, scope) { if mayStream { log.append($0) } }
         session.finish(id, answer, log)
       }
     } catch {
@@ -176,7 +174,7 @@ extension HTTPExchange {
       try authorize(method, parameters)
       // Nothing is said before the answer, and a read is over before its client could think better of it.
       if method != .callTool, scope.progressToken == nil, scope.logLevel == nil, accepted.json {
-        return HTTPAnswer.reply(id, await handler.answer(work, method, scope, CallContext()), isModern: true)
+        return HTTPAnswer.reply(id, await handler.answer(work, method, scope) { _ in }, isModern: true)
       }
       return await perform(work, id, method, scope)
     }
@@ -190,10 +188,7 @@ extension HTTPExchange {
     let log = EventLog()
     let mayStream = accepted.events
     let task = Task { [handler] in
-      let reporter = Reporter(scope) { if mayStream { log.append($0) } }
-      let answer = await handler.answer(work, method, scope, reporter.context)
-      reporter.finish()
-      log.finish(id, answer)
+      log.finish(id, await handler.answer(work, method, scope) { if mayStream { log.append($0) } })
     }
     let timer = mayStream ? routes.timer : nil
     switch accepted.json ? await log.firstOutcome(within: timer) : .stream {

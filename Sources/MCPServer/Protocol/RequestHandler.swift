@@ -234,12 +234,16 @@ extension RequestHandler {
   }
 
   /// Runs planned work and renders its outcome. A fault is logged and told to nobody else.
+  ///
+  /// - Parameter tell: takes what the work says before its end; see `Reporter`. Not called again once this has returned.
   func answer(
     _ work: @Sendable (CallContext) async throws -> [UInt8], _ method: Method, _ scope: RequestScope,
-    _ context: CallContext
+    telling tell: @escaping @Sendable ([UInt8]) -> Void
   ) async -> Answer {
     let start = ContinuousClock.now
-    let answer = await outcome(work, method, scope, context)
+    let reporter = Reporter(scope, send: tell)
+    let answer = await outcome(work, method, scope, reporter.context)
+    reporter.finish()
     count(method.rawValue, answer, since: start)
     return answer
   }

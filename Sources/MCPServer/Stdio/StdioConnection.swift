@@ -80,10 +80,7 @@ final class StdioConnection: Sendable {
     case .work(let work):
       guard let method = Method(rawValue: name) else { return }
       try start(id) { [self] in
-        let reporter = Reporter(scope) { [writer] in writer.write($0, isDispensable: true) }
-        let answer = await handler.answer(work, method, scope, reporter.context)
-        reporter.finish()
-        finish(id, answer)
+        finish(id, await handler.answer(work, method, scope) { [writer] in writer.write($0, isDispensable: true) })
       }
     case .connection(let method): try connectionRequest(id, method, parameters, scope)
     }

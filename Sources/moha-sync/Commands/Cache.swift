@@ -25,17 +25,29 @@ extension Workspace {
   }
 }
 
-/// Keys that hold something other than they should, after a listing.
-struct CacheProblems {
+/// What a listing found, and the keys that hold something other than they should.
+struct CacheListing {
+  /// The entries' member in the JSON document.
+  let name: JSONString
+  /// One object an entry.
+  let entries: [[JSONValue.Member]]
+  let headings: [String]
+  let rows: [[String]]
   let problems: [String]
 
-  var json: JSONValue { .array(problems.map { .string($0) }) }
-
-  /// Says each problem on stderr; a listing that lacks something is only partly done.
-  func finish(_ options: GlobalOptions) throws {
-    if problems.isEmpty { return }
-    if !options.json { for problem in problems { Output.writeError("moha-sync: \(printable(problem))\n") } }
-    throw ExitCode(ExitStatus.partlyDone.rawValue)
+  /// Prints the entries, and each problem on stderr; a listing that lacks something is only partly done.
+  func report(_ options: GlobalOptions) throws {
+    if options.json {
+      Output.writeJSON(
+        .object([
+          .init("schema", 1), .init(name, .array(entries.map { .object($0) })),
+          .init("problems", .array(problems.map { .string($0) })),
+        ]))
+    } else {
+      if !rows.isEmpty { Output.write(TextReport(options).table(headings, rows)) }
+      for problem in problems { Output.writeError("moha-sync: \(printable(problem))\n") }
+    }
+    if !problems.isEmpty { throw ExitCode(ExitStatus.partlyDone.rawValue) }
   }
 }
 

@@ -73,18 +73,11 @@ struct CachePosition: AsyncParsableCommand {
     func run() async throws {
       let client = try await Workspace(options).redisClient()
       let (positions, problems) = try await PositionCache(client).all()
-      let trouble = CacheProblems(problems: problems)
-      if options.json {
-        Output.writeJSON(
-          .object([
-            .init("schema", 1), .init("positions", .array(positions.map { .object(CachePosition.members($0)) })),
-            .init("problems", trouble.json),
-          ]))
-      } else if !positions.isEmpty {
-        let rows = positions.map { CachePosition.members($0).map { $0.value.text ?? "" } }
-        Output.write(TextReport(options).table(["asset", "side", "entry", "size", "opened at"], rows))
-      }
-      try trouble.finish(options)
+      let entries = positions.map { CachePosition.members($0) }
+      try CacheListing(
+        name: "positions", entries: entries, headings: CachePosition.headings,
+        rows: entries.map { $0.map { $0.value.text ?? "" } }, problems: problems
+      ).report(options)
     }
   }
 
@@ -115,9 +108,11 @@ struct CachePosition: AsyncParsableCommand {
       Output.writeJSON(.object([.init("schema", 1)] + members))
     } else {
       let rows = [members.map { $0.value.text ?? "" }]
-      Output.write(TextReport(options).table(["asset", "side", "entry", "size", "opened at"], rows))
+      Output.write(TextReport(options).table(headings, rows))
     }
   }
+
+  private static let headings = ["asset", "side", "entry", "size", "opened at"]
 
   private static func members(_ position: Position) -> [JSONValue.Member] {
     [

@@ -59,20 +59,14 @@ struct CachePrice: AsyncParsableCommand {
     func run() async throws {
       let client = try await Workspace(options).redisClient()
       let (prices, problems) = try await PriceCache(client).all()
-      let trouble = CacheProblems(problems: problems)
-      if options.json {
-        Output.writeJSON(
-          .object([
-            .init("schema", 1), .init("prices", .array(prices.map { .object(CachePrice.members($0)) })),
-            .init("problems", trouble.json),
-          ]))
-      } else {
-        let rows = prices.map { price in
-          [price.asset.name, price.value.text, price.remaining.map { "\($0.ceilingSeconds) s" } ?? "for ever"]
-        }
-        if !rows.isEmpty { Output.write(TextReport(options).table(["asset", "price", "left"], rows)) }
+      let rows = prices.map { price in
+        [price.asset.name, price.value.text, price.remaining.map { "\($0.ceilingSeconds) s" } ?? "for ever"]
       }
-      try trouble.finish(options)
+      try CacheListing(
+        name: "prices", entries: prices.map { CachePrice.members($0) }, headings: ["asset", "price", "left"],
+        rows: rows,
+        problems: problems
+      ).report(options)
     }
   }
 
