@@ -22,8 +22,6 @@ from workspace import Workspace
 CHECKER = str(Path(sys.executable).parent / "jbt-mcpcheck")
 ALL = ["handshake", "session", "discover", "protocol", "schemas", "errors", "cache", "origin"]
 OF_BODIES = ["discover", "schemas", "errors", "cache"]
-#: Both eras are served, and a client of the older one sets the level of what is logged to it.
-TOLERATED = {"discover.logging_deprecated"}
 #: The status over HTTP of an error, where it is not 200.
 STATUS = {-32700: 400, -32600: 400, -32602: 400, -32020: 400, -32021: 400, -32022: 400, -32601: 404}
 
@@ -74,8 +72,7 @@ def examine(url, strict, names=()):
     found = [f"{item['name']}: {item['status']}: {item['summary']}" for item in checks if item["status"] not in ("pass", "warn")]
     for item in checks:
         for finding in item["failures"] + (item["warnings"] if strict else []):
-            if finding["code"] not in TOLERATED:
-                found.append(f"{item['name']}: {finding['subject']}: {finding['message']}")
+            found.append(f"{item['name']}: {finding['subject']}: {finding['message']}")
     if found or not checks:
         raise CheckFailed("\n  ".join(found) or "no check was made")
     return ", ".join(item["name"] for item in checks)

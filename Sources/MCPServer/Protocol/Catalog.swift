@@ -45,12 +45,14 @@ struct Catalog: Sendable {
   }
 
   /// The capabilities to advertise: each one works, and what is not advertised is not there.
+  ///
+  /// The newest revision has deprecated the capability of logging, and asks with each request for what it wants logged.
   func capabilities(_ revision: Revision) -> JSONValue {
     var members = [JSONValue.Member("resources", ["subscribe": true, "listChanged": true])]
     if !tools.isEmpty { members.append(JSONValue.Member("tools", .emptyObject)) }
     if !prompts.isEmpty { members.append(JSONValue.Member("prompts", .emptyObject)) }
     if hasCompletions { members.append(JSONValue.Member("completions", .emptyObject)) }
-    members.append(JSONValue.Member("logging", .emptyObject))
+    if !revision.isModern { members.append(JSONValue.Member("logging", .emptyObject)) }
     return .object(members)
   }
 
