@@ -81,7 +81,12 @@ package struct OverviewPage: Sendable {
               }
             }
             h("p") { h("bdi") { layer.finding.detail } }
-            if let hint = layer.finding.hint { h("p") { h("bdi") { hint } } }
+            if let hint = layer.finding.hint {
+              h("p") {
+                "Next: "
+                h("bdi") { hint }
+              }
+            }
             if layer.latency > .zero { h("p") { "\(OverviewPage.milliseconds(layer.latency)) ms" } }
           }
         }
