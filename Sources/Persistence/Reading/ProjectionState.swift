@@ -58,7 +58,7 @@ package struct ProjectionState: Sendable {
     var records: [RecordKind: Int] = [:]
     for kind in RecordKind.allCases {
       let count = try await connection.query(
-        "SELECT count(*) FROM \(schema.qualified(kind.table)) WHERE agent = $1", [.text(agent.name)])
+        "SELECT count(*) FROM \(schema.qualified(kind.table)) WHERE \(kind.storage.predicate(agent))")
       records[kind] = Int(try count.first?.int(0) ?? 0)
     }
     let run = try last.map { row in
