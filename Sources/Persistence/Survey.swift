@@ -58,10 +58,20 @@ extension Survey {
     _ repository: Repository, agent: Agent, database: Database, _ selection: RecordSource.Selection,
     everything: Bool = false
   ) async throws -> Survey {
-    let open = try await database.connect()
-    var surveyor = Surveyor(
-      repository: repository, agent: agent, schema: open?.schema ?? database.schema ?? .public)
-    if everything { surveyor.itemLimit = .max }
+    try await of(
+      repository, agent: agent, open: try await database.connect(), schema: database.schema, selection,
+      itemLimit: everything ? .max : 1_000)
+  }
+
+  /// The same over a connection that is open already, and is closed in the end; nil compares with no rows.
+  ///
+  /// - Parameter schema: what to name where there is no connection.
+  package static func of(
+    _ repository: Repository, agent: Agent, open: (connection: Connection, schema: SchemaName)?, schema: SchemaName?,
+    _ selection: RecordSource.Selection, itemLimit: Int
+  ) async throws -> Survey {
+    var surveyor = Surveyor(repository: repository, agent: agent, schema: open?.schema ?? schema ?? .public)
+    surveyor.itemLimit = itemLimit
     do {
       let survey = try await surveyor.survey(selection, connection: open?.connection)
       await open?.connection.close()

@@ -150,6 +150,13 @@ struct Failure {
   }
 }
 
+extension Failure {
+  /// The message on one line: those of libpq have several, indented.
+  var singleLine: String {
+    message.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
+  }
+}
+
 /// An error of a command itself.
 struct CommandFailure: Error {
   let code: String

@@ -64,9 +64,8 @@ struct TickRun: Sendable {
     case .returned(let found): finding = found
     case .threw(let error):
       let failure = Failure(error)
-      // Messages of libpq have several lines; mail of cron is read line by line.
-      let message = failure.message.split(whereSeparator: \.isNewline)
-        .map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
+      // Mail of cron is read line by line.
+      let message = failure.singleLine
       finding = Finding(state: "failed", status: failure.status, detail: message)
       let hint = failure.hint.map { message.contains($0) ? "" : " (\($0))" } ?? ""
       // An overlapping run is no news.
@@ -172,11 +171,13 @@ struct TickRun: Sendable {
         let assets = restored.restored.map { printable($0.name) }.joined(separator: ", ")
         finding.warnings = ["snapshot: Redis had lost positions; put back from \(source): \(assets)"]
       }
-      guard try await taker.isDue(after: .seconds(minutes * 60)) else { return finding }
-      guard await taker.hasBalance() else {
+      switch try await taker.due(after: .seconds(minutes * 60)) {
+      case .notYet: return finding
+      case .withoutBalance:
         finding.state = "skipped"
         finding.detail = "no balance is known; `moha-sync snapshot --balance USD` takes the first one"
         return finding
+      case .now: break
       }
       let outcome = try await taker.take(.init(.scheduled))
       finding.state = "taken"

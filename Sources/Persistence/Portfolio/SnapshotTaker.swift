@@ -74,22 +74,27 @@ package struct SnapshotTaker: Sendable {
     try await PositionRestore(client, agent: agent).restoreIfLost(from: history)
   }
 
-  /// Whether a scheduled snapshot is due: Redis holds positions, or the newest snapshot does, and that one is at least
-  /// `interval` old.
-  package func isDue(after interval: Duration) async throws -> Bool {
+  /// What a schedule has to do now.
+  package enum Due: Sendable {
+    case notYet
+    /// There is no snapshot to take the balance from.
+    case withoutBalance
+    case now
+  }
+
+  /// Due is a snapshot where Redis holds positions, or the newest snapshot does, and that one is at least `interval` old.
+  package func due(after interval: Duration) async throws -> Due {
     let newest = await history.newest()
     if let newest,
       let due = Instant(
         microseconds: newest.snapshot.takenAt.microseconds + interval.components.seconds * 1_000_000),
       Instant.now() < due
     {
-      return false
+      return .notYet
     }
-    if case .array(let shown)? = newest?.snapshot.openPositions, !shown.isEmpty { return true }
+    if case .array(let shown)? = newest?.snapshot.openPositions, !shown.isEmpty { return .now }
     let (positions, problems) = try await PositionCache(client).all()
-    return !positions.isEmpty || !problems.isEmpty
+    guard !positions.isEmpty || !problems.isEmpty else { return .notYet }
+    return newest == nil ? .withoutBalance : .now
   }
-
-  /// Whether there is a balance to go by.
-  package func hasBalance() async -> Bool { await history.newest() != nil }
 }

@@ -73,17 +73,8 @@ extension Examination {
       {
         open = opened
       }
-      var surveyor = Surveyor(
-        repository: repository, agent: settings.agent, schema: open?.schema ?? settings.schema ?? .public)
-      surveyor.itemLimit = 3
-      let survey: Survey
-      do {
-        survey = try await surveyor.survey(.workTree, connection: open?.connection)
-      } catch {
-        await open?.connection.close()
-        throw error
-      }
-      await open?.connection.close()
+      let survey = try await Survey.of(
+        repository, agent: settings.agent, open: open, schema: settings.schema, .workTree, itemLimit: 3)
       return diagnoses(of: survey, hasRows: open != nil)
     } catch let error as PersistenceError where error.code == .treeMissing {
       // The look at git says so.

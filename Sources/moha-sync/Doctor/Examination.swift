@@ -71,6 +71,6 @@ struct Examination: Sendable {
 
   /// Words for an error, without line feeds.
   static func words(_ error: any Error) -> String {
-    printable(Failure(error).message.split(whereSeparator: \.isNewline).joined(separator: "; "))
+    printable(Failure(error).singleLine)
   }
 }

@@ -17,10 +17,7 @@ extension Outlook {
 
   private static let wording: AgentHealth.Wording = { error in
     let failure = Failure(error)
-    // Messages of libpq have several lines.
-    let message = failure.message.split(whereSeparator: \.isNewline)
-      .map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
-    return (failure.code, printable(message), failure.hint)
+    return (failure.code, printable(failure.singleLine), failure.hint)
   }
 
   private var git: AgentHealth.Probe {
