@@ -25,25 +25,10 @@ struct RedisBenchmark: AsyncParsableCommand {
   }
 
   func run() async throws {
-    Interruption.install()
-    var template = Array("/tmp/moha-benchmark-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw BenchmarkError("no temporary folder can be made") }
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    chmod(folder, 0o711)
-    mkdir("\(folder)/root", 0o755)
-    let servers = EmbeddedServers(
-      root: "\(folder)/root",
-      environment: ["MOHA_STATE_DIR": "\(folder)/state", "PATH": Stage.variable("PATH") ?? "/usr/bin:/bin"])
-    let result: Result<String, any Error>
-    do {
-      result = .success(try await measure(socket: servers.startRedis().socketPath, folder: folder))
-    } catch {
-      result = .failure(error)
+    let table = try await Stage.withServers { servers, folder in
+      try await measure(socket: servers.startRedis().socketPath, folder: folder)
     }
-    try await servers.stop()
-    try Program(name: "rm", arguments: ["-rf", "--", folder], environment: ["PATH": "/usr/bin:/bin"]).run(
-      scratch: "/tmp")
-    Output.write(try result.get())
+    Output.write(table)
   }
 
   private func measure(socket: String, folder: String) async throws -> String {

@@ -20,6 +20,21 @@ struct Stage {
 
   /// Sets the stage, calls `body` and clears it away, whatever happens.
   static func withStage(_ options: BenchmarkOptions, _ body: (Stage) async throws -> Void) async throws {
+    try await withServers { servers, folder in
+      let endpoint = try await servers.startPostgres()
+      guard case .running(let postmaster) = await servers.status().postgres else {
+        throw BenchmarkError("the private server ended at once: \(servers.tailOfLog(lines: 20))")
+      }
+      let stage = Stage(options: options, folder: folder, endpoint: endpoint, postmaster: postmaster)
+      try stage.makeRepository()
+      try await body(stage)
+    }
+  }
+
+  /// Lends private servers, none of them started, and the temporary folder that they and the caller use.
+  static func withServers<Value>(_ body: (EmbeddedServers, _ folder: String) async throws -> Value) async throws
+    -> Value
+  {
     Interruption.install()
     var template = Array("/tmp/moha-benchmark-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw BenchmarkError("no temporary folder can be made") }
@@ -30,20 +45,16 @@ struct Stage {
     let servers = EmbeddedServers(
       root: "\(folder)/repository",
       environment: ["MOHA_STATE_DIR": "\(folder)/state", "PATH": variable("PATH") ?? "/usr/bin:/bin"])
+    let value: Value
     do {
-      let endpoint = try await servers.startPostgres()
-      guard case .running(let postmaster) = await servers.status().postgres else {
-        throw BenchmarkError("the private server ended at once: \(servers.tailOfLog(lines: 20))")
-      }
-      let stage = Stage(options: options, folder: folder, endpoint: endpoint, postmaster: postmaster)
-      try stage.makeRepository()
-      try await body(stage)
+      value = try await body(servers, folder)
     } catch {
       // Why the benchmark failed says more than why its folder is still there.
       try? await clear(servers, folder)
       throw error
     }
     try await clear(servers, folder)
+    return value
   }
 
   /// Stops the servers, then removes the folder; it stays where a server cannot be stopped.
