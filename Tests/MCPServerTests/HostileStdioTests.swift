@@ -151,13 +151,14 @@ internal import Testing
     #expect(try await client.exitStatus() == 0)
   }
 
-  @Test("hostile 11: the end of the input leaves no process, also while a call never ends")
+  @Test("hostile 11: the end of the input leaves no process, also while a call never ends, which is answered too")
   func noOrphan() async throws {
     let client = try StdioClient(["--patience-of-exit", "200"])
     try await client.request(1, "initialize", LegacyParameters.initialize("2025-11-25"))
     try await client.send(Wire.request(2, "tools/call", ["name": "test_wait", "arguments": ["milliseconds": 600_000]]))
     try await client.waits(began: 1)
     await client.closeInput()
+    #expect(try await client.answer(to: 2).errorCode == -32603)
     #expect(try await client.line() == nil)
     #expect(try await client.exitStatus() == 0)
   }

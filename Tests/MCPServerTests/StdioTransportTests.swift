@@ -61,6 +61,23 @@ internal import Testing
     #expect(try await client.exitStatus() == 0)
   }
 
+  @Test("23 no answer is lost to the end of the input, whenever that comes")
+  func answersAtTheEnd() async throws {
+    // Which of the two is first, the last answer or the end, differs from run to run.
+    for _ in 0..<150 {
+      let client = try await StdioClient.initialized()
+      let ids = Set(1...10)
+      for id in ids { try await client.send(Wire.request(.integer(id), "tools/call", ["name": "test_simple_text"])) }
+      await client.closeInput()
+      var answered: Set<Int> = []
+      while let line = try await client.line() {
+        answered.insert(try #require(try JSONValue.parse(line)["id"]?.integer))
+      }
+      try #require(answered == ids)
+      try #require(try await client.exitStatus() == 0)
+    }
+  }
+
   @Test("23 a termination signal has what is in flight answered, then the program ends with 0")
   func termination() async throws {
     let client = try await StdioClient.initialized()

@@ -44,6 +44,11 @@ struct InFlight {
     for id in entries.keys { cancel(id) }
   }
 
+  /// Stops the work of all requests; whatever it comes to is still answered.
+  func giveUp() {
+    for entry in entries.values { entry.task.cancel() }
+  }
+
   /// Ends an entry; returns whether its answer is to be sent.
   mutating func finish(_ id: RequestID) -> Bool {
     entries.removeValue(forKey: id)?.isCancelled == false

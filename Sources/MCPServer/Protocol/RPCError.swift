@@ -16,6 +16,8 @@ struct RPCError: Error, Hashable, Sendable {
   static func invalidRequest(_ reason: String) -> RPCError { RPCError(-32600, "Invalid request: \(reason)") }
   static func invalidParameters(_ reason: String) -> RPCError { RPCError(-32602, "Invalid params: \(reason)") }
   static let internalFault = RPCError(-32603, "Internal error: the server could not answer; its log says why")
+  static let givenUp = RPCError(
+    -32603, "The server ended before this was done; look whether a write was made before you send it again")
   static func busy(_ reason: String) -> RPCError { RPCError(-32603, "The server is busy: \(reason); try again later") }
 
   static func methodNotFound(_ method: String) -> RPCError {

@@ -261,6 +261,8 @@ extension RequestHandler {
       return .success(finished(result, method, scope))
     } catch let error as RPCError {
       return .failure(error)
+    } catch is CancellationError {
+      return .failure(.givenUp)
     } catch {
       logger.error("a request failed", metadata: ["method": "\(method.rawValue)", "error": "\(error)"])
       return .failure(.internalFault)

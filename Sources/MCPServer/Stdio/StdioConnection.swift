@@ -171,12 +171,11 @@ final class StdioConnection: Sendable {
   }
 
   private func finish(_ id: RequestID, _ answer: Answer) {
-    let isAwaited = state.withLock { state in
-      let isAwaited = state.inFlight.finish(id)
+    state.withLock { state in
+      // Under the lock, and before the connection counts as idle: what closes it then closes the writer.
+      if state.inFlight.finish(id) { writer.write(Outgoing.reply(id, answer)) }
       if state.inFlight.isEmpty { state.idle?.finish() }
-      return isAwaited
     }
-    if isAwaited { writer.write(Outgoing.reply(id, answer)) }
   }
 
   /// Tells the client of a change that it asked to hear of.
@@ -190,7 +189,9 @@ final class StdioConnection: Sendable {
     }
   }
 
-  /// Answers what is in flight, for at most `patience`, and ends the listening streams with their results.
+  /// Answers what is in flight and ends the listening streams with their results.
+  ///
+  /// After `patience` work is cancelled; a commit that has begun goes on, and has as long once more to be answered.
   func close(patience: Duration) async {
     let (idle, continuation) = AsyncStream<Void>.makeStream()
     let isIdle = state.withLock { state in
@@ -218,10 +219,9 @@ final class StdioConnection: Sendable {
         return false
       }
       if await group.next() == false {
-        state.withLock { $0.inFlight.cancelAll() }
-        // Cancelled work gives up soon; a commit that has begun is finished first.
+        state.withLock { $0.inFlight.giveUp() }
         group.addTask {
-          try? await Task.sleep(for: .seconds(2))
+          try? await Task.sleep(for: patience)
           return false
         }
         _ = await group.next()

@@ -15,7 +15,7 @@ internal import ServiceLifecycle
 package struct StdioServer: Service {
   private let offering: any Offering
   private let logger: Logger
-  /// How long requests in flight may take once the input has ended, before they are cancelled.
+  /// How long requests in flight may take once the input has ended before they are cancelled, and then once more.
   private let patience: Duration
 
   /// `logger` must not write to standard output.
