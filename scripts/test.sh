@@ -31,10 +31,13 @@ extra_suites=(
 
 passed=0
 failed=0
+# What failed, a line each: said once more at the end, since a log of the run may be cut to its last lines.
+failures_seen=()
 
 say() { printf '%s\n' "$*" >&2; }
 
 finish() {
+  if ((${#failures_seen[@]} > 0)); then printf 'Failed: %s\n' "${failures_seen[@]}" >&2; fi
   printf '%d passed, %d failed\n' "$passed" "$failed"
   if ((failed > 0 || passed == 0)); then exit 1; fi
   exit 0
@@ -54,9 +57,19 @@ count_results() {
     END { print count + 0 }' "$file")
   skipped=$({ grep -o '<skipped' "$file" || true; } | wc -l)
   ((cases > 0)) || return 1
+  while IFS= read -r line; do failures_seen+=("$line"); done < <(failed_cases "$file")
   passed=$((passed + cases - failures - skipped))
   failed=$((failed + failures))
   if ((skipped > 0)); then say "$skipped skipped"; fi
+}
+
+# Prints the failed tests of an XML result file, a line each: class, name, and the start of the message.
+failed_cases() {
+  awk '/<testcase[ >]/ { open = 1; name = $0; sub(/.*classname="/, "", name); sub(/" name="/, " ", name); sub(/".*/, "", name) }
+    open && /<(failure|error)[ >\/]/ {
+      message = $0; sub(/.*message="/, "", message); sub(/".*/, "", message)
+      print name ": " substr(message, 1, 300); open = 0
+    }' "$1"
 }
 
 if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15 chromium; then
@@ -103,6 +116,7 @@ if (($# == 0)); then
       passed=$((passed + 1))
     else
       say "Failed: $suite"
+      failures_seen+=("$suite")
       failed=$((failed + 1))
     fi
   done
