@@ -106,6 +106,7 @@ def unborn(scratch):
 COMMANDS = [
     record("decision", "decision"), record("event", "event"), record("milestone", "milestone"),
     record("identity", "identity"), record("decision-key", "decision", key=True), record("event-key", "event", key=True),
+    record("snapshot", "snapshot"), record("snapshot-key", "snapshot", key=True),
     record("milestone-key", "milestone", key=True), record("identity-key", "identity", key=True, rebirth=True),
     record("rebirth", "event", key=True, rebirth=True),
     # Writers that find what a killed one left: recovery is itself broken.

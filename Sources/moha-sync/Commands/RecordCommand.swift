@@ -13,6 +13,8 @@ struct RecordCommand: AsyncParsableCommand {
       The record becomes a durable file, then a commit, then a row. A database that is away does not fail the \
       write: the row follows at the next reconcile. The same idempotency key twice gives one record.
 
+      With --input, the other options add members that the input lacks.
+
       A snapshot is given with --input: total_value_usd and available_balance_usd, and as far as they are known \
       snapshot_type, margin_used_usd, unrealized_pnl_usd, open_positions, pnl_24h, pnl_7d, pnl_30d, pnl_all_time and \
       notes. The command `snapshot` makes one of the positions and prices in Redis.
@@ -74,25 +76,36 @@ struct RecordCommand: AsyncParsableCommand {
     }
   }
 
+  /// The request: the members of the input, and those that the options give.
   private func json() throws -> JSONValue {
-    if let input {
-      let data: Data?
-      if input == "-" {
-        data = Data(Output.readInput())
-      } else {
-        data = FileManager.default.contents(atPath: input)
-      }
-      guard let data else {
-        throw CommandFailure(code: "input-unreadable", message: "\(input) cannot be read", status: .usage)
-      }
-      do throws(JSONError) {
-        return try JSONValue.parse(Array(data))
-      } catch {
-        throw CommandFailure(
-          code: "invalid-request", message: "the request is no JSON: line \(error.line): \(error.reason)",
-          status: .usage)
-      }
+    let given = try optionMembers()
+    guard let input else { return .object(given) }
+    let document = try document(input)
+    guard case .object(let members) = document else { return document }
+    // The request's reader refuses a member that comes twice.
+    return .object(members + given)
+  }
+
+  private func document(_ input: String) throws -> JSONValue {
+    let data: Data?
+    if input == "-" {
+      data = Data(Output.readInput())
+    } else {
+      data = FileManager.default.contents(atPath: input)
     }
+    guard let data else {
+      throw CommandFailure(code: "input-unreadable", message: "\(input) cannot be read", status: .usage)
+    }
+    do throws(JSONError) {
+      return try JSONValue.parse(Array(data))
+    } catch {
+      throw CommandFailure(
+        code: "invalid-request", message: "the request is no JSON: line \(error.line): \(error.reason)",
+        status: .usage)
+    }
+  }
+
+  private func optionMembers() throws -> [JSONValue.Member] {
     var members: [JSONValue.Member] = []
     func add(_ name: JSONString, _ text: String?) {
       if let text { members.append(.init(name, .string(text))) }
@@ -124,7 +137,7 @@ struct RecordCommand: AsyncParsableCommand {
     try addJSON("metadata", metadata)
     try addJSON("updates", updates)
     add("idempotency_key", idempotencyKey)
-    return .object(members)
+    return members
   }
 }
 
