@@ -36,11 +36,6 @@ struct GlobalOptions: ParsableArguments {
   private static let flags: Set<String> = ["--json", "--quiet", "-q", "--verbose", "-v"]
   private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color"]
 
-  /// Commands whose first argument is a command too, and which of those have commands again.
-  private static let nested: [String: Set<String>] = [
-    "log": [], "cron": [], "lock": [], "cache": ["price", "position"],
-  ]
-
   /// The arguments with the global options that precede the command's name moved behind it.
   ///
   /// Subcommands parse these options; the argument parser would take a leading one for the root command's.
@@ -59,10 +54,8 @@ struct GlobalOptions: ParsableArguments {
         break
       }
     }
-    guard let command = rest.first, !command.hasPrefix("-") else { return arguments }
-    var depth = 1
-    let words = rest.dropFirst().prefix { !$0.hasPrefix("-") }
-    if let inner = nested[command], let first = words.first { depth = inner.contains(first) && words.count > 1 ? 3 : 2 }
+    guard rest.first?.hasPrefix("-") == false else { return arguments }
+    let depth = max(1, MohaSync.commandDepth(of: rest))
     return Array(rest.prefix(depth)) + leading + rest.dropFirst(depth)
   }
 }

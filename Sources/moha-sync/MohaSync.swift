@@ -37,12 +37,18 @@ struct MohaSync: AsyncParsableCommand {
       CommandGroup(name: "WATCHING", subcommands: [Health.self, Doctor.self]),
       CommandGroup(name: "PERIODIC", subcommands: [Tick.self, Cron.self]),
       CommandGroup(name: "DATABASE", subcommands: [Migrate.self, Up.self, Down.self, Status.self]),
-      CommandGroup(name: "SETTING UP", subcommands: [Init.self]),
+      CommandGroup(name: "SETTING UP", subcommands: [Init.self, Config.self, Completion.self]),
     ])
 
-  private static func isCommand(_ name: String) -> Bool {
-    let commands = configuration.groupedSubcommands.flatMap(\.subcommands) + configuration.subcommands
-    return name == "help" || commands.contains { $0._commandName == name || $0.configuration.aliases.contains(name) }
+  /// How many words at the start name a command: two for `lock run`, none where the first is none.
+  static func commandDepth(of words: ArraySlice<String>) -> Int {
+    var (commands, depth) = (configuration.groupedSubcommands.flatMap(\.subcommands) + configuration.subcommands, 0)
+    for word in words {
+      guard let command = commands.first(where: { $0._commandName == word || $0.configuration.aliases.contains(word) })
+      else { break }
+      (commands, depth) = (command.configuration.subcommands, depth + 1)
+    }
+    return depth
   }
 
   static func main() async {
@@ -51,7 +57,7 @@ struct MohaSync: AsyncParsableCommand {
     let isJSON = options.contains("--json")
     let isQuiet = options.contains("--quiet") || options.contains("-q")
     do {
-      if let name = arguments.first, !name.hasPrefix("-"), !isCommand(name) {
+      if let name = arguments.first, !name.hasPrefix("-"), name != "help", commandDepth(of: [name]) == 0 {
         throw CommandFailure(
           code: "usage", message: "there is no command \(printable(name))", hint: "moha-sync --help lists them",
           status: .usage)

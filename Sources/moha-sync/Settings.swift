@@ -1,10 +1,7 @@
-import Configuration
 import FoundationEssentials
 import Persistence
 import Postgres
 import Records
-import Redis
-import SystemPackage
 
 /// What a run works with: flag over environment over `moha-sync.yaml` over defaults.
 ///
@@ -42,48 +39,38 @@ struct Settings: Sendable {
     "tick.timeout", "tick.metrics", "log.rotate-bytes", "snapshot.minutes",
   ]
 
-  /// Where discovery of the repository starts; nil for the current folder.
+  /// Where discovery of the repository starts.
   static func root(_ options: GlobalOptions) -> String {
+    startOfDiscovery(options)?.folder ?? FileManager.default.currentDirectoryPath
+  }
+
+  /// What named the folder of `root`.
+  static func rootOrigin(_ options: GlobalOptions) -> ConfigurationSources.Origin {
+    startOfDiscovery(options)?.origin ?? .standard
+  }
+
+  private static func startOfDiscovery(
+    _ options: GlobalOptions
+  ) -> (folder: String, origin: ConfigurationSources.Origin)? {
+    if let root = options.root { return (root, .flag("--root")) }
     let environment = ProcessInfo.processInfo.environment
-    let named =
-      options.root ?? Settings.present(environment["MOHA_ROOT"]) ?? Settings.present(environment["MAVEN_BASE_DIR"])
-    return named ?? FileManager.default.currentDirectoryPath
+    for name in ["MOHA_ROOT", "MAVEN_BASE_DIR"] {
+      if let folder = environment[name], !folder.isEmpty { return (folder, .environment([name])) }
+    }
+    return nil
   }
 
   /// Reads the configuration for a repository whose working tree is `folder`.
   static func load(_ options: GlobalOptions, folder: String?) async throws -> Settings {
-    let environment = ProcessInfo.processInfo.environment
-    var overrides: [AbsoluteConfigKey: ConfigValue] = [:]
-    if let agent = options.agent { overrides[["moha", "agent"]] = ConfigValue(.string(agent), isSecret: false) }
-    if let url = options.database { overrides[["database", "url"]] = ConfigValue(.string(url), isSecret: true) }
-    if let url = options.redis { overrides[["redis", "url"]] = ConfigValue(.string(url), isSecret: true) }
-    var providers: [any ConfigProvider] = [
-      InMemoryProvider(name: "flags", values: overrides),
-      EnvironmentVariablesProvider(environmentVariables: environment),
-    ]
-    let file = (folder ?? ".") + "/moha-sync.yaml"
-    if isPresent(file) {
-      let provider: FileProvider<YAMLSnapshot>
-      do {
-        provider = try await FileProvider<YAMLSnapshot>(filePath: FilePath(file))
-      } catch {
-        throw CommandFailure(
-          code: "configuration", message: "\(file) cannot be read as YAML\(line(of: error))",
-          hint: "write names and values, as in the file that `moha-sync init` makes", status: .usage)
-      }
-      try checkPrivacy(of: file, holding: ConfigReader(provider: provider))
-      providers.append(provider)
-    }
-    let config = ConfigReader(providers: providers)
-
-    let name = present(config.string(forKey: "moha.agent")) ?? Agent.default.name
+    let sources = try await ConfigurationSources.load(options, folder: folder)
+    let name = sources.text("moha.agent") ?? Agent.default.name
     guard let agent = Agent(name) else {
       throw CommandFailure(
         code: "invalid-agent", message: "\(name) is no agent's name: lower-case letters, digits, - and _ only",
         hint: "name a folder below .moha, such as maven", status: .usage)
     }
     var schema: SchemaName?
-    if let name = present(config.string(forKey: "database.schema")) {
+    if let name = sources.text("database.schema") {
       schema = SchemaName(name)
       guard schema != nil else {
         throw CommandFailure(
@@ -92,22 +79,18 @@ struct Settings: Sendable {
       }
     }
     return Settings(
-      agent: agent, database: try database(config, environment: environment), schema: schema,
-      redisURL: redisURL(config), writing: try writing(config),
-      pingURL: present(environment["MOHA_PING_URL"]) ?? present(config.string(forKey: "tick.ping", isSecret: true)),
-      metricsFile: present(environment["MOHA_METRICS_FILE"]) ?? present(config.string(forKey: "tick.metrics")),
-      tickTimeout: try number(config, "tick.timeout", default: 120, in: 1...86_400),
-      rotateBytes: try number(config, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
-      snapshotMinutes: try number(config, "snapshot.minutes", default: 60, in: 0...525_600),
-      environment: environment)
+      agent: agent, database: try database(sources)?.settings, schema: schema, redisURL: redisURL(sources)?.url,
+      writing: try writing(sources), pingURL: sources.text("tick.ping"), metricsFile: sources.text("tick.metrics"),
+      tickTimeout: try number(sources, "tick.timeout", default: 120, in: 1...86_400),
+      rotateBytes: try number(sources, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
+      snapshotMinutes: try number(sources, "snapshot.minutes", default: 60, in: 0...525_600),
+      environment: sources.environment)
   }
 
   private static func number(
-    _ config: ConfigReader, _ key: ConfigKey, default value: Int, in range: ClosedRange<Int>
+    _ sources: ConfigurationSources, _ key: String, default value: Int, in range: ClosedRange<Int>
   ) throws -> Int {
-    // A number in YAML is none to be read as text, and one in the environment is text.
-    let text = present(config.string(forKey: key)) ?? config.int(forKey: key).map { String($0) }
-    guard let text else { return value }
+    guard let text = sources.text(key) else { return value }
     guard let number = Int(text), range.contains(number) else {
       throw CommandFailure(
         code: "configuration", message: "\(key) is no number that can be used: \(text)", status: .usage)
@@ -115,37 +98,42 @@ struct Settings: Sendable {
     return number
   }
 
-  private static func database(_ config: ConfigReader, environment: [String: String]) throws -> ConnectionSettings? {
-    if let url = present(config.string(forKey: "database.url", isSecret: true)) {
+  /// The database that is named, and what names it; nil for the embedded one.
+  static func database(
+    _ sources: ConfigurationSources
+  ) throws -> (settings: ConnectionSettings, origin: ConfigurationSources.Origin)? {
+    if let (url, origin) = sources.found("database.url") {
       do {
-        return try ConnectionSettings(conninfo: url)
+        return (try ConnectionSettings(conninfo: url), origin)
       } catch {
         throw CommandFailure(
           code: "invalid-database", message: error.description, hint: error.hint, status: .usage)
       }
     }
-    let libpq = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"]
-    if libpq.contains(where: { present(environment[$0]) != nil }) {
-      return ConnectionSettings(parameters: present(environment["PGDATABASE"]).map { ["dbname": $0] } ?? [:])
+    let libpq = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"].filter { sources.variable($0) != nil }
+    if !libpq.isEmpty {
+      let name = sources.variable("PGDATABASE")
+      return (ConnectionSettings(parameters: name.map { ["dbname": $0] } ?? [:]), .environment(libpq))
     }
     let names = [
-      "host": "db.host", "port": "db.port", "dbname": "db.name", "user": "db.user", "password": "db.password",
+      ("host", "db.host"), ("port", "db.port"), ("dbname", "db.name"), ("user", "db.user"), ("password", "db.password"),
     ]
     var parameters: [String: String] = [:]
+    var origins: [ConfigurationSources.Origin] = []
     for (keyword, key) in names {
-      if let value = present(config.string(forKey: ConfigKey(key), isSecret: keyword == "password")) {
-        parameters[keyword] = value
-      }
+      guard let (text, origin) = sources.found(key) else { continue }
+      parameters[keyword] = text
+      origins.append(origin)
     }
-    return parameters.isEmpty ? nil : ConnectionSettings(parameters: parameters)
+    return ConfigurationSources.Origin.joined(origins).map { (ConnectionSettings(parameters: parameters), $0) }
   }
 
-  private static func writing(_ config: ConfigReader) throws -> WriteSettings {
+  private static func writing(_ sources: ConfigurationSources) throws -> WriteSettings {
     var writing = WriteSettings()
     func choose<Choice: RawRepresentable>(
-      _ key: ConfigKey, _ current: Choice, _ choices: [Choice]
+      _ key: String, _ current: Choice, _ choices: [Choice]
     ) throws -> Choice where Choice.RawValue == String {
-      guard let text = present(config.string(forKey: key)) else { return current }
+      guard let text = sources.text(key) else { return current }
       guard let choice = Choice(rawValue: text) else {
         throw CommandFailure(
           code: "configuration",
@@ -159,52 +147,14 @@ struct Settings: Sendable {
     return writing
   }
 
-  private static func redisURL(_ config: ConfigReader) -> String? {
-    if let url = present(config.string(forKey: "redis.url", isSecret: true)) { return url }
-    guard let host = present(config.string(forKey: "redis.host")) else { return nil }
-    let port = present(config.string(forKey: "redis.port")) ?? "6379"
-    return "redis://\(host):\(port)/\(present(config.string(forKey: "redis.db")) ?? "0")"
-  }
-
-  private static func present(_ text: String?) -> String? {
-    text.flatMap { $0.isEmpty ? nil : $0 }
-  }
-
-  /// Whether the file is there and says something: one with comments alone, as `init` makes it, is no YAML mapping.
-  private static func isPresent(_ file: String) -> Bool {
-    guard FileManager.default.fileExists(atPath: file) else { return false }
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return true }
-    return text.split(whereSeparator: \.isNewline).contains { line in
-      line.first { !$0.isWhitespace }.map { $0 != "#" } ?? false
-    }
-  }
-
-  /// Where the YAML parser stopped. Its own text quotes the line, which may hold a password.
-  private static func line(of error: any Error) -> String {
-    let position = String(describing: error).prefix { $0.isNumber || $0 == ":" }.split(separator: ":")
-    return position.first.map { ": the parser stopped at line \($0)" } ?? ""
-  }
-
-  /// A configuration file that holds a password must be its owner's alone.
-  private static func checkPrivacy(of file: String, holding config: ConfigReader) throws {
-    guard let attributes = try? FileManager.default.attributesOfItem(atPath: file),
-      let mode = attributes[.posixPermissions] as? Int, mode & 0o077 != 0
-    else { return }
-    var holdsSecret = present(config.string(forKey: "db.password", isSecret: true)) != nil
-    if let url = present(config.string(forKey: "database.url", isSecret: true)) {
-      let parameters = (try? ConnectionSettings(conninfo: url))?.parameters
-      // What cannot be read may be a password that was not percent-encoded.
-      holdsSecret =
-        holdsSecret || parameters == nil || parameters?["password"] != nil || parameters?["sslpassword"] != nil
-    }
-    if let url = present(config.string(forKey: "redis.url", isSecret: true)) {
-      let settings = try? RedisSettings(url: url)
-      holdsSecret = holdsSecret || settings == nil || settings?.password != nil
-    }
-    if holdsSecret {
-      throw CommandFailure(
-        code: "configuration-readable", message: "\(file) holds a password and others can read it",
-        hint: "chmod 600 \(file)", status: .refused)
+  /// The Redis that is named, and what names it; nil for the embedded one.
+  static func redisURL(_ sources: ConfigurationSources) -> (url: String, origin: ConfigurationSources.Origin)? {
+    if let (url, origin) = sources.found("redis.url") { return (url, origin) }
+    guard let (host, origin) = sources.found("redis.host") else { return nil }
+    let (port, number) = (sources.found("redis.port"), sources.found("redis.db"))
+    let origins = [origin, port?.origin, number?.origin].compactMap(\.self)
+    return ConfigurationSources.Origin.joined(origins).map {
+      ("redis://\(host):\(port?.text ?? "6379")/\(number?.text ?? "0")", $0)
     }
   }
 }

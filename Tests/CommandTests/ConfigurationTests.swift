@@ -166,4 +166,70 @@ internal import Testing
       #expect(!printed.contains(secret), "\(secret)")
     }
   }
+
+  @Test("config show names every setting, its value and where that is from, and no secret")
+  func shown() async throws {
+    let tree = try await CommandTree.sample()
+    let canary = "canary7f3a"
+    let file = """
+      moha:
+        layout: dated
+      database:
+        url: postgresql://u:\(canary)@file.example/records
+      redis:
+        host: cache.example
+        port: 6390
+      tick:
+        timeout: 30
+        ping: https://\(canary)@ping.example/\(canary)
+      """
+    try tree.git.write("moha-sync.yaml", file)
+    try ChildProcess.runChecked("chmod", ["600", tree.git.absolute("moha-sync.yaml")])
+    let path = JSONValue.string(tree.git.absolute("moha-sync.yaml"))
+    func settings(_ arguments: [String], _ variables: [String: String] = [:]) async throws -> (JSONValue) ->
+      [JSONValue?]
+    {
+      let output = try await tree.runBare(["config", "show", "--json"] + arguments, environment: variables)
+      #expect(output.status == 0 && !output.everything.contains(canary), "\(output.everything)")
+      let shape: JSONShape = #"{"key": "text", "value": "text?", "origin": "flag|environment|file|default", "names": ["text"]}"#
+      guard case .array(let all)? = try output.json()["settings"] else { return { _ in [] } }
+      for setting in all { #expect(shape.violations(in: setting) == []) }
+      return { key in
+        guard let setting = all.first(where: { $0["key"] == key }) else { return [] }
+        return [setting["value"], setting["origin"], setting["names"]]
+      }
+    }
+    let plain = try await settings([])
+    #expect(plain("moha.layout") == ["dated", "file", [path]])
+    #expect(plain("moha.commit") == ["each-write", "default", []])
+    #expect(plain("database.url") == ["postgresql://u@file.example/records", "file", [path]])
+    #expect(plain("redis.url") == ["redis://cache.example:6390/0", "file", [path]])
+    #expect(plain("tick.timeout") == ["30", "file", [path]])
+    #expect(plain("tick.ping") == ["https://ping.example/…", "file", [path]])
+    #expect(plain("tick.metrics") == [.null, "default", []])
+    let variables = [
+      "DATABASE_URL": "postgresql://v:\(canary)@variable.example/records", "REDIS_PORT": "6391", "MOHA_AGENT": "second",
+      "MOHA_METRICS_FILE": "/x", "MAVEN_MCP_PORT": "3101", "MAVEN_BASE_DIR": tree.git.path,
+    ]
+    let varied = try await settings(["--agent", "third"], variables)
+    #expect(varied("root") == [.string(tree.git.path), "environment", ["MAVEN_BASE_DIR"]])
+    #expect(varied("moha.agent") == ["third", "flag", ["--agent"]])
+    #expect(varied("database.url") == ["postgresql://v@variable.example/records", "environment", ["DATABASE_URL"]])
+    #expect(varied("redis.url") == ["redis://cache.example:6391/0", "file", [path]])
+    #expect(varied("tick.metrics") == ["/x", "environment", ["MOHA_METRICS_FILE"]])
+    #expect(varied("serve.port") == ["3101", "environment", ["MAVEN_MCP_PORT"]])
+    let text = try await tree.runBare(["config", "--origin"], environment: ["MOHA_AGENT": "second"])
+    #expect(text.stdoutText.contains("second") && text.stdoutText.contains("environment MOHA_AGENT"))
+    #expect(!text.everything.contains(canary))
+  }
+
+  @Test("completion prints a script that the shell takes", arguments: ["bash"])
+  func completion(shell: String) async throws {
+    let tree = try await CommandTree.sample()
+    let output = try await tree.runBare(["completion", shell])
+    #expect(output.status == 0 && output.stdoutText.contains("reconcile"))
+    try tree.git.write("../completion", output.stdoutText)
+    try ChildProcess.runChecked(shell, ["-n", "\(tree.git.base)/completion"])
+    #expect(try await tree.runBare(["completion", "csh"]).status == 2)
+  }
 }

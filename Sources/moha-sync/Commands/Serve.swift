@@ -8,7 +8,7 @@ import Telemetry
 /// Serves the records to MCP clients over HTTP.
 struct Serve: ServingCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serve the records to MCP clients over HTTP, at /mcp.",
+    abstract: "Serve the records over HTTP: to MCP clients at /mcp, to people as pages.",
     discussion: """
       Listens on 127.0.0.1 unless another address is named, which needs --token-file: a file that only its owner can \
       read, with one token a line. Clients send it as `Authorization: Bearer TOKEN`. A line `read TOKEN` gives a \
