@@ -3,7 +3,7 @@ internal import TestSupport
 internal import Testing
 
 /// `cache`, on a Redis of the test's own.
-@Suite(.timeLimit(.minutes(2))) struct CacheCommandTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheCommandTests {
   @Test("a price is set, got and listed, as text and as JSON, and a missing one is exit 1")
   func prices() async throws {
     let scene = try await RedisScene()

@@ -36,7 +36,7 @@ internal import Testing
   /// What each layer is called when it is killed, and when it is stopped.
   private static let codes: [WatchedTree.Layer: (killed: String, paused: String)] = [
     .git: ("git-unreadable", "git-unreadable"), .postgres: ("postgres-connection-failed", "no-answer"),
-    .redis: ("redis-connection-failed", "redis-timeout"), .mcp: ("mcp-not-running", "no-answer"),
+    .redis: ("redis-connection-failed", "no-answer"), .mcp: ("mcp-not-running", "no-answer"),
   ]
 
   @Test("each layer in turn, killed and stopped, is named with its code and a hint; the others are as before")

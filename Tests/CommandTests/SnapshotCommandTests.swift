@@ -3,7 +3,7 @@ internal import TestSupport
 internal import Testing
 
 /// `snapshot`: from Redis to git, and back after a flush.
-@Suite(.timeLimit(.minutes(3))) struct SnapshotCommandTests {
+@Suite(.timeLimit(.minutes(8))) struct SnapshotCommandTests {
   @Test("positions and prices become a file, a commit and a row, computed to the cent")
   func take() async throws {
     let scene = try await RedisScene()

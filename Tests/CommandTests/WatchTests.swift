@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 
 /// What `watch` prints when other processes write.
-@Suite(.timeLimit(.minutes(4))) struct WatchTests {
+@Suite(.timeLimit(.minutes(8))) struct WatchTests {
   /// A tree, a Redis, and listeners whose lines go to files.
   private struct Scene {
     let tree: CommandTree

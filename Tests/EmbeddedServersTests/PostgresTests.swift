@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 /// Each test runs a Postgres of its own.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(8)))
 struct PostgresTests {
   @Test("A cluster is made, stopped and started again, and keeps its data")
   func startStopStart() async throws {

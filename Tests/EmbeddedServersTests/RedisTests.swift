@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Each test runs a Redis of its own.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RedisTests {
   @Test("Redis starts, answers, stops and starts again")
   func startStopStart() async throws {

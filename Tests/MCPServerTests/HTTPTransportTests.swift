@@ -226,7 +226,7 @@ internal import Testing
       fixture.program.signal(SIGTERM)
       // The end of a listening stream is a result.
       #expect(try await listening.message()?.at("result/resultType")?.text == "complete")
-      #expect(try await standing.event() == nil)
+      #expect(try await standing.message() == nil)
       #expect(try fixture.program.wait() == 0)
     }
   }

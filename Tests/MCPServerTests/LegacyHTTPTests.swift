@@ -92,7 +92,7 @@ internal import Testing
       let second = try fixture.connect()
       try await second.send("GET", headers: [("Accept", "text/event-stream")] + session)
       #expect(try await second.head().status == 200)
-      #expect(try await stream.event() == nil)
+      #expect(try await stream.message() == nil)
       try await fixture.post(Wire.request(3, "tools/call", add), headers: session).expect(200)
       #expect(try await second.message()?["method"]?.text == "notifications/resources/list_changed")
       try await fixture.post(Wire.request(4, "ping"), headers: session).expect(200)

@@ -226,7 +226,8 @@ extension HTTPFixture {
 
 /// Waits until a condition holds.
 func eventually(_ condition: () async throws -> Bool) async throws {
-  for _ in 0..<500 {
+  let deadline = ContinuousClock.now + .seconds(60)
+  while ContinuousClock.now < deadline {
     if try await condition() { return }
     try await Task.sleep(for: .milliseconds(20))
   }

@@ -113,8 +113,8 @@ private final class Heard: Sendable {
         let start = ContinuousClock.now
         let answer = try await tree.call("maven_log_event", ["event_type": "note", "content": "x"])
         let day = try #require(answer.data["timestamp"]?.text).prefix(10)
-        #expect(try await first.wait(for: ["maven://memory", "maven://memory/\(day)"], since: start) < .seconds(2))
-        #expect(try await second.wait(for: ["maven://memory"], since: start) < .seconds(2))
+        #expect(try await first.wait(for: ["maven://memory", "maven://memory/\(day)"], since: start) < .seconds(20))
+        #expect(try await second.wait(for: ["maven://memory"], since: start) < .seconds(20))
       }
       first.forget()
       _ = try await tree.call("maven_log_event", ["event_type": "note", "content": "y"])

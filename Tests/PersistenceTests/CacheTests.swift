@@ -5,7 +5,7 @@ internal import TestSupport
 internal import Testing
 
 /// Prices and positions in a real Redis, also where others have put something else.
-@Suite(.timeLimit(.minutes(2))) struct CacheTests {
+@Suite(.timeLimit(.minutes(8))) struct CacheTests {
   private func start() async throws -> (server: RedisServer, client: RedisClient) {
     let server = try await RedisServer.start()
     return (server, try await RedisClient(RedisSettings(url: server.url)))

@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 
 /// Limits, counters and locks, which live by what Redis does in one piece.
-@Suite(.timeLimit(.minutes(2))) struct RateLimitTests {
+@Suite(.timeLimit(.minutes(8))) struct RateLimitTests {
   private func start(_ configuration: [String] = []) async throws -> (server: RedisServer, client: RedisClient) {
     let server = try await RedisServer.start(configuration: configuration)
     return (server, try await RedisClient(RedisSettings(url: server.url)))

@@ -8,7 +8,7 @@ internal import TestSupport
 internal import Testing
 
 /// Telling listeners of records: a Redis in any state takes nothing from a write.
-@Suite(.timeLimit(.minutes(3))) struct RecordEventsTests {
+@Suite(.timeLimit(.minutes(8))) struct RecordEventsTests {
   /// What happens to the server before the writes.
   enum Trouble: String, CaseIterable {
     case none, killed, stopped, paused, full, flushed

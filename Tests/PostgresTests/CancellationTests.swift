@@ -3,7 +3,7 @@ internal import Postgres
 internal import TestSupport
 internal import Testing
 
-@Suite("Cancellation and lost connections", .timeLimit(.minutes(1)))
+@Suite("Cancellation and lost connections", .timeLimit(.minutes(5)))
 struct CancellationTests {
   /// Waits until the server runs `query` for that process, so that nothing depends on time.
   private func waitUntilRunning(_ pid: Int, _ observer: Connection) async throws {

@@ -2,7 +2,7 @@ internal import Postgres
 internal import TestSupport
 internal import Testing
 
-@Suite("Pool and advisory locks", .timeLimit(.minutes(1)))
+@Suite("Pool and advisory locks", .timeLimit(.minutes(5)))
 struct PoolAndLockTests {
   private struct Stop: Error {}
 

@@ -2,7 +2,7 @@ internal import Redis
 internal import TestSupport
 internal import Testing
 
-@Suite("Redis client", .timeLimit(.minutes(1)))
+@Suite("Redis client", .timeLimit(.minutes(5)))
 struct RedisClientTests {
   private func settings(_ server: RedisServer, password: String? = nil, timeout: Duration = .seconds(5)) throws -> RedisSettings {
     var settings = try RedisSettings(url: server.url)
@@ -125,7 +125,7 @@ struct RedisClientTests {
   }
 }
 
-@Suite("Redis pipelines", .timeLimit(.minutes(1)))
+@Suite("Redis pipelines", .timeLimit(.minutes(5)))
 struct RedisPipelineTests {
   @Test("Answers of a pipeline are in order, an error among them, and the connection goes on")
   func pipeline() async throws {
@@ -166,7 +166,7 @@ struct RedisPipelineTests {
   }
 }
 
-@Suite("Redis subscriptions", .timeLimit(.minutes(1)))
+@Suite("Redis subscriptions", .timeLimit(.minutes(5)))
 struct RedisSubscriptionTests {
   @Test("A listener hears again after the server was killed, and is told of the gap once")
   func reconnects() async throws {
@@ -219,7 +219,7 @@ struct RedisSubscriptionTests {
   }
 }
 
-@Suite("Redis client under concurrency", .timeLimit(.minutes(2)))
+@Suite("Redis client under concurrency", .timeLimit(.minutes(8)))
 struct RedisConcurrencyTests {
   @Test("Each of many tasks on one client gets its own answers, quick and late ones mixed")
   func mixed() async throws {

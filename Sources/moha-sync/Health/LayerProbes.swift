@@ -97,7 +97,9 @@ extension AgentHealth.Probe {
           case .server: ("it answered with an error", "look at its log; a server that loads its data is ready soon")
           default: ("the connection broke (\(error.code))", "look at its process and its log")
           }
-        return Finding(.down, code: "redis-\(error.code)", "\(problem); \(consequence)", hint: hint)
+        // Which of two clocks runs out first, the client's or that of the look, is nobody's business.
+        let code = error.code == .timeout ? "no-answer" : "redis-\(error.code)"
+        return Finding(.down, code: code, "\(problem); \(consequence)", hint: hint)
       }
     }
   }

@@ -20,7 +20,7 @@ struct HTTPFixture: Sendable {
 
   private static func start(_ arguments: [String]) async throws -> HTTPFixture {
     let program = try FixtureProgram(["--http", "0"] + arguments, log: "warning")
-    for _ in 0..<2_000 {
+    for _ in 0..<12_000 {
       if let line = program.errorText.split(separator: "\n").first(where: { $0.hasPrefix("listening on ") }),
         let port = line.split(separator: ":").last.flatMap({ Int($0) })
       {
@@ -170,7 +170,7 @@ actor HTTPClient {
   }
 
   /// Whether the server closes the connection without another byte.
-  func isClosed(within seconds: Int = 20) throws -> Bool {
+  func isClosed(within seconds: Int = 60) throws -> Bool {
     try !fill(until: .now + .seconds(seconds))
   }
 
@@ -186,7 +186,7 @@ actor HTTPClient {
   }
 
   /// The head of an answer, with no body yet.
-  func head(within seconds: Int = 20) throws -> HTTPReply {
+  func head(within seconds: Int = 60) throws -> HTTPReply {
     let deadline = ContinuousClock.now + .seconds(seconds)
     let status = try line(deadline).split(separator: " ")
     guard status.count >= 2, let code = Int(status[1]) else { throw TestFailure("no status line: \(status)") }
@@ -203,7 +203,7 @@ actor HTTPClient {
   }
 
   /// A whole answer; of a stream, all of it until its end.
-  func reply(within seconds: Int = 20) throws -> HTTPReply {
+  func reply(within seconds: Int = 60) throws -> HTTPReply {
     let deadline = ContinuousClock.now + .seconds(seconds)
     var reply = try head(within: seconds)
     if isChunked {
@@ -230,7 +230,7 @@ actor HTTPClient {
   }
 
   /// The next event or comment of a stream whose head was read; nil at its end.
-  func event(within seconds: Int = 20) throws -> ServerSentEvent? {
+  func event(within seconds: Int = 60) throws -> ServerSentEvent? {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
       let text = String(decoding: streamText, as: UTF8.self)
@@ -251,7 +251,7 @@ actor HTTPClient {
   }
 
   /// The next event with data; comments and empty events are passed over.
-  func message(within seconds: Int = 20) throws -> JSONValue? {
+  func message(within seconds: Int = 60) throws -> JSONValue? {
     while let event = try event(within: seconds) {
       if let data = event.data, !data.isEmpty { return try JSONValue.parse(data) }
     }

@@ -41,7 +41,7 @@ actor StdioClient {
   }
 
   /// The next line; nil at the end of the output.
-  func line(within seconds: Int = 20) throws -> [UInt8]? {
+  func line(within seconds: Int = 60) throws -> [UInt8]? {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
       if let end = buffer.firstIndex(of: 0x0A) {
@@ -62,7 +62,7 @@ actor StdioClient {
   }
 
   /// The next message.
-  func message(within seconds: Int = 20) throws -> JSONValue {
+  func message(within seconds: Int = 60) throws -> JSONValue {
     guard let line = try line(within: seconds) else { throw TestFailure("the output has ended: \(program.errorText)") }
     return try JSONValue.parse(line)
   }
@@ -99,7 +99,7 @@ actor StdioClient {
   func closeInput() { program.closeInput() }
   func closeOutput() { program.closeOutput() }
   func signal(_ number: Int32) { program.signal(number) }
-  func exitStatus(within seconds: Int = 20) throws -> Int32 { try program.wait(within: seconds) }
+  func exitStatus(within seconds: Int = 60) throws -> Int32 { try program.wait(within: seconds) }
   var errorText: String { program.errorText }
   var process: pid_t { program.process }
   var peakMemory: Int { program.peakMemory }
