@@ -5,20 +5,29 @@ import Records
 
 /// The pages that people look at, beside `/mcp`.
 ///
-/// Every question to the database has a second, and three where it adds up all trades for the overview, which is kept
-/// for some seconds, so that many readers cost as much as one. With the database away each page says so and shows what git has.
+/// Every question to the database has a second. Those of the overview, which add up all trades, have more, and their
+/// answers are kept, so that many readers cost as much as one. With the database away each page says so and shows what
+/// git has.
 struct Dashboard: Sendable {
   private let records: AgentRecords
   private let queries: RecordQueries
-  private let figures: FigureCache
+  /// For what a page can do without.
+  private let quickQueries: RecordQueries
+  /// What the overview adds up, by the days that it goes back.
+  private let figures: KeptAnswers<Int?, Overview.Figures>
   private static let pageSize = 50
 
   init(_ records: AgentRecords) {
     self.records = records
     queries = records.queries(patience: .seconds(1))
-    figures = FigureCache(records, records.queries(patience: .seconds(3)))
+    quickQueries = records.queries(patience: .milliseconds(60))
+    let slowQueries = records.queries(patience: .seconds(30))
+    // With the database away the next reader asks again: that costs nothing.
+    figures = KeptAnswers(firstPatience: .seconds(2), isWorthKeeping: { $0.problem == nil }) { days in
+      await records.figures(slowQueries, days: days)
+    }
     let figures = figures
-    Task { await figures.prepare() }
+    Task { await figures.prepare(nil) }
   }
 
   var pages: [HTTPPage] {
@@ -44,10 +53,10 @@ struct Dashboard: Sendable {
     let days = request["days"].flatMap { Int($0) }.flatMap { (1...36_500).contains($0) ? $0 : nil }
     async let standing = records.standing()
     async let health = records.health()
-    async let figures = figures.figures(days: days)
+    async let figures = figures.answer(days)
     let overview = Overview(
       agent: records.agent, takenAt: .now(), days: days, standing: await standing, health: await health,
-      figures: await figures)
+      figures: await figures ?? .unfinished(.now()))
     return page(OverviewPage(overview, isLive: true).document)
   }
 
@@ -64,7 +73,7 @@ struct Dashboard: Sendable {
     do {
       let filter = try DecisionForm(form).filter
       let after = try form["after"].map { try DecisionForm.position($0) }
-      async let count = try? queries.countDecisions(filter)
+      async let count = try? quickQueries.countDecisions(filter)
       let found = try await queries.decisions(filter, after: after, limit: Dashboard.pageSize, textLimit: 300)
       content = .rows(found, count: await count)
     } catch let refusal as DecisionForm.Refusal {

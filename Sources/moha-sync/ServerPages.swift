@@ -11,6 +11,17 @@ struct ServerPages: Sendable {
   let version: String
   /// Where the ticks of the agent leave their record.
   let tickRecord: String
+  /// Rows by kind; nil where the database cannot say.
+  private let counts: KeptAnswers<Agent, [RecordKind: Int]?>
+
+  init(records: AgentRecords, activity: Activity, version: String, tickRecord: String) {
+    (self.records, self.activity, self.version, self.tickRecord) = (records, activity, version, tickRecord)
+    // A scrape every few seconds must not have the database count a million rows each time.
+    let queries = records.queries(patience: .seconds(30))
+    counts = KeptAnswers(firstPatience: AgentHealth.patience, isWorthKeeping: { $0 != nil }) { _ in
+      try? await queries.recordCounts()
+    }
+  }
 
   var pages: [HTTPPage] {
     [
@@ -41,6 +52,7 @@ struct ServerPages: Sendable {
   func metrics() async -> String {
     async let health = records.health()
     async let projection = records.projection()
+    async let counts = counts.answer(records.agent)
     var exposition = Exposition(MetricFamily.all)
     exposition.add(.build, version, value: 1)
     ProcessMeasures.add(to: &exposition)
@@ -58,10 +70,12 @@ struct ServerPages: Sendable {
     let agent = records.agent
     let tick = TickRecord(contentsOf: tickRecord)
     tick?.add(to: &exposition, agent: agent)
-    if let state {
+    if let counts = await counts ?? nil {
       for kind in RecordKind.allCases {
-        exposition.add(.records, agent.name, kind.name, value: Double(state.records[kind] ?? 0))
+        exposition.add(.records, agent.name, kind.name, value: Double(counts[kind] ?? 0))
       }
+    }
+    if let state {
       if let run = state.lastRun {
         for name in Difference.Class.allCases {
           exposition.add(.differences, agent.name, name.rawValue, value: Double(run.differences[name] ?? 0))

@@ -58,7 +58,8 @@ internal import Testing
     #expect(try await tree.value(backed) == "3")
     #expect(try await tree.value(bots) == "one,two")
     // What is told of the rows counts those that git holds.
-    #expect(try await ProjectionState.read(tree.target(), agent: tree.agent)?.records[.snapshot] == 3)
+    let database = tree.target()
+    #expect(try await RecordQueries(agent: tree.agent) { database }.recordCounts()[.snapshot] == 3)
     #expect(try await tree.value("SELECT count(*)::text FROM maven_quarantine WHERE kind = 'portfolio_snaps'") == "2")
     #expect(try await tree.run().repaired.values.reduce(0, +) == 0)
 

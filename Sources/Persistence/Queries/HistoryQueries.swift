@@ -171,6 +171,21 @@ extension RecordQueries {
     return (first, last)
   }
 
+  /// How many rows each kind of record has, of those that git holds.
+  package func recordCounts() async throws -> [RecordKind: Int] {
+    let agent = agent
+    let rows = try await rows { schema in
+      "SELECT "
+        + RecordKind.allCases.map { kind in
+          "(SELECT count(*) FROM \(schema.qualified(kind.table)) WHERE \(kind.storage.predicate(agent)))"
+        }.joined(separator: ", ")
+    }
+    guard let row = rows.first else { return [:] }
+    var counts: [RecordKind: Int] = [:]
+    for (column, kind) in RecordKind.allCases.enumerated() { counts[kind] = Int(try row.int(column)) }
+    return counts
+  }
+
   /// How many rows each table has, counted up to `bound` and estimated from the server's statistics beyond it.
   package func tableCounts(bound: Int = 50_000) async throws -> Dataset {
     let tables: [(name: String, title: String, isOfAgent: Bool)] = [

@@ -121,6 +121,15 @@ extension AgentRecords {
 }
 
 extension Overview.Figures {
+  /// What is shown while the figures are being made.
+  package static func unfinished(_ now: Instant) -> Overview.Figures {
+    missing(
+      ErrorOutline(
+        code: "unfinished", message: "the figures are being added up",
+        hint: "look again in a moment: they are then kept"),
+      now: now)
+  }
+
   fileprivate static func missing(_ problem: ErrorOutline, now: Instant) -> Overview.Figures {
     Overview.Figures(
       takenAt: now, unit: .day, counts: .missing(problem), equity: .missing(problem), periods: .missing(problem),

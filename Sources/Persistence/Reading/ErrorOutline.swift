@@ -9,6 +9,10 @@ package struct ErrorOutline: Sendable {
   /// The next safe step.
   package let hint: String?
 
+  init(code: String, message: String, hint: String?) {
+    (self.code, self.message, self.hint) = (code, message, hint)
+  }
+
   /// - Parameter roots: folders whose absolute paths are cut off, longest first.
   init(_ error: any Error, roots: [String]) {
     func relative(_ text: String) -> String {

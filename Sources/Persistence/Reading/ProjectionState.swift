@@ -13,8 +13,6 @@ package struct ProjectionState: Sendable {
     package let remaining: Int
   }
 
-  /// Rows by kind.
-  package let records: [RecordKind: Int]
   /// The commit that the rows stand at; nil where they never were compared with one.
   package let checkpoint: ObjectID?
   package let lastRun: Run?
@@ -55,18 +53,12 @@ package struct ProjectionState: Sendable {
       WHERE agent = $1 AND remaining = 0 ORDER BY finished_at DESC LIMIT 1
       """, [.text(agent.name)]
     ).first?.double(0)
-    var records: [RecordKind: Int] = [:]
-    for kind in RecordKind.allCases {
-      let count = try await connection.query(
-        "SELECT count(*) FROM \(schema.qualified(kind.table)) WHERE \(kind.storage.predicate(agent))")
-      records[kind] = Int(try count.first?.int(0) ?? 0)
-    }
     let run = try last.map { row in
       Run(
         finished: try row.double(0), differences: differences(try row.string(1)), remaining: Int(try row.int(2)))
     }
     return ProjectionState(
-      records: records, checkpoint: checkpoint.flatMap { ObjectID(hex: $0) }, lastRun: run, lastSuccess: success)
+      checkpoint: checkpoint.flatMap { ObjectID(hex: $0) }, lastRun: run, lastSuccess: success)
   }
 
   /// What waits for a person: rows and files in quarantine, and decisions of a time that has not come.
