@@ -99,6 +99,15 @@ def patience(seconds):
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
+def disk_stall():
+    """For how many seconds so far something on this machine has waited for a disk; 0 where the kernel does not say."""
+    try:
+        with open("/proc/pressure/io") as pressure:
+            return int(pressure.readline().rsplit("total=", 1)[1]) / 1e6
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def own_mounts():
     """Gives this process a table of mounts of its own, so that no other program keeps a file system of ours busy.
 
@@ -254,12 +263,16 @@ class Session:
 class Ran:
     """What a command left: exit status (negative for a signal), its outputs, its JSON if it printed one."""
 
-    def __init__(self, status, stdout, stderr, seconds):
-        self.status, self.stdout, self.stderr, self.seconds = status, stdout, stderr, seconds
+    def __init__(self, status, stdout, stderr, seconds, stalled=0.0):
+        self.status, self.stdout, self.stderr, self.seconds, self.stalled = status, stdout, stderr, seconds, stalled
         try:
             self.json = json.loads(stdout)
         except ValueError:
             self.json = None
+
+    def exceeds(self, limit):
+        """Whether it took longer than `limit` seconds, without what the disk and other programs took of that."""
+        return self.seconds - self.stalled > patience(limit)
 
     def __str__(self):
         return f"status {self.status} in {self.seconds:.2f} s: {(self.stdout + self.stderr).strip()[:600]}"
@@ -327,7 +340,7 @@ class Scratch:
         return [self.work.binary, *arguments, "--json", "--database", url]
 
     def run(self, *arguments, url=None, timeout=60, environment=None):
-        start = time.monotonic()
+        start, stall = time.monotonic(), disk_stall()
         try:
             done = subprocess.run(
                 self.arguments(*arguments, url=url), cwd=self.path, env={**self.environment, **(environment or {})},
@@ -336,7 +349,7 @@ class Scratch:
             return Ran(-signal.SIGALRM, "", f"no end after {timeout} s", time.monotonic() - start)
         return Ran(
             done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"),
-            time.monotonic() - start)
+            time.monotonic() - start, disk_stall() - stall)
 
 
 def decision(number, day="2026-02-03", hour=12):

@@ -157,7 +157,7 @@ def answered(write, ran, violations, limit=None):
         data = write.answer["data"]
         if data.get("db_persisted") is not False or not data.get("db_error"):
             violations.append(f"{write.kind}: the answer does not say that there is no row: {data}")
-    if limit and ran.seconds > harness.patience(limit):
+    if limit and ran.exceeds(limit):
         violations.append(f"{write.kind} took {ran.seconds:.2f} s, more than {limit} s")
 
 
@@ -208,7 +208,7 @@ def stopped_meanwhile(bench):
         ran = harness.Ran(outcome.status, open(stdout).read(), open(stderr).read(), outcome.seconds)
         write.take(ran.status, ran.json)
         # The tracer takes its time too.
-        if outcome.hit and (write.answer is None or ran.seconds > harness.patience(LIMIT + 1)):
+        if outcome.hit and (write.answer is None or ran.exceeds(LIMIT + 1)):
             violations.append(f"I8: stopped at message {call.number}: {ran}")
     bench.report("stopped meanwhile", violations + bench.recovered(checker, writes, [["reconcile"]], database))
 
