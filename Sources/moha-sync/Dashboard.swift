@@ -27,7 +27,10 @@ struct Dashboard: Sendable {
       await records.figures(slowQueries, days: days)
     }
     let figures = figures
-    Task { await figures.prepare(nil) }
+    Task {
+      // One after another: nothing waits for the later ones yet.
+      for days in [nil] + OverviewPage.spans.map(Optional.some) { _ = await figures.answer(days) }
+    }
   }
 
   var pages: [HTTPPage] {

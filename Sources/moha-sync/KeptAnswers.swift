@@ -9,6 +9,7 @@ import Persistence
 actor KeptAnswers<Question: Hashable & Sendable, Answer: Sendable> {
   private struct Kept {
     let answer: Answer
+    let made: ContinuousClock.Instant
     /// Until when it is given without making another.
     let fresh: ContinuousClock.Instant
   }
@@ -21,7 +22,9 @@ actor KeptAnswers<Question: Hashable & Sendable, Answer: Sendable> {
   private let freshness: Duration
   /// How long to wait for a new answer where there is an old one.
   private let patience = Duration.milliseconds(50)
-  /// How long to wait where there is none.
+  /// One that is older than this is worth as little as none.
+  private let age = Duration.seconds(600)
+  /// How long to wait where there is none, or a very old one.
   private let firstPatience: Duration
   /// Questions that are remembered; anybody can ask for any number of days.
   private let capacity = 16
@@ -45,16 +48,14 @@ actor KeptAnswers<Question: Hashable & Sendable, Answer: Sendable> {
     let old = kept[question]
     if let old, ContinuousClock.now < old.fresh { return old.answer }
     let next = refresh(question)
+    let isRecent = old.map { ContinuousClock.now - $0.made < age } ?? false
     if case .returned(let new) = await Deadline.run(
-      old == nil ? firstPatience : patience, grace: .zero, { await next.value })
+      isRecent ? patience : firstPatience, grace: .zero, { await next.value })
     {
       return new
     }
     return old?.answer
   }
-
-  /// Has an answer ready for the first who asks.
-  func prepare(_ question: Question) { _ = refresh(question) }
 
   private func refresh(_ question: Question) -> Task<Answer, Never> {
     if let task = running[question] { return task }
@@ -75,6 +76,6 @@ actor KeptAnswers<Question: Hashable & Sendable, Answer: Sendable> {
       return
     }
     if kept.count >= capacity, kept[question] == nil { kept.removeAll() }
-    kept[question] = Kept(answer: answer, fresh: .now + max(freshness, took * 10))
+    kept[question] = Kept(answer: answer, made: .now, fresh: .now + max(freshness, took * 10))
   }
 }
