@@ -88,7 +88,7 @@ private final class Waiter<Value: Sendable>: Sendable {
 }
 
 /// Returns what `body` gives, or `late` once the patience has ended; what is late is cancelled and left behind.
-func answer<Answer: Sendable>(
+package func answer<Answer: Sendable>(
   within patience: Duration, orElse late: Answer, _ body: @escaping @Sendable () async -> Answer
 ) async -> Answer {
   if case .returned(let answer) = await Deadline.run(patience, grace: .zero, body) { return answer }

@@ -49,12 +49,9 @@ actor KeptAnswers<Question: Hashable & Sendable, Answer: Sendable> {
     if let old, ContinuousClock.now < old.fresh { return old.answer }
     let next = refresh(question)
     let isRecent = old.map { ContinuousClock.now - $0.made < age } ?? false
-    if case .returned(let new) = await Deadline.run(
-      isRecent ? patience : firstPatience, grace: .zero, { await next.value })
-    {
-      return new
+    return await Persistence.answer(within: isRecent ? patience : firstPatience, orElse: old?.answer) {
+      await next.value
     }
-    return old?.answer
   }
 
   private func refresh(_ question: Question) -> Task<Answer, Never> {

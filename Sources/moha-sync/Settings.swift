@@ -30,7 +30,10 @@ struct Settings: Sendable {
   /// A tick rotates a session log of more bytes than this.
   let rotateBytes: Int
   let snapshotMinutes: Int
-  let environment: [String: String]
+  /// Where all of this is from.
+  let sources: ConfigurationSources
+
+  var environment: [String: String] { sources.environment }
 
   /// Every key that `moha-sync.yaml` may hold. What is no key of ours is ignored, which a misspelt one never means.
   static let keys = [
@@ -84,7 +87,7 @@ struct Settings: Sendable {
       tickTimeout: try number(sources, "tick.timeout", default: 120, in: 1...86_400),
       rotateBytes: try number(sources, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
       snapshotMinutes: try number(sources, "snapshot.minutes", default: 60, in: 0...525_600),
-      environment: sources.environment)
+      sources: sources)
   }
 
   private static func number(

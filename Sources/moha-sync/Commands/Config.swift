@@ -1,6 +1,5 @@
 import ArgumentParser
 import EmbeddedServers
-import Git
 import Persistence
 import Postgres
 import Records
@@ -28,8 +27,7 @@ struct ConfigShow: AsyncParsableCommand {
 
   func run() async throws {
     let workspace = try await Workspace(options)
-    let sources = try await ConfigurationSources.load(options, folder: workspace.repository.workTree)
-    let items = try ConfigShow.items(workspace, sources, options)
+    let items = try ConfigShow.items(workspace, options)
     if options.json {
       let settings = items.map { item in
         JSONValue.object([
@@ -61,10 +59,9 @@ struct ConfigShow: AsyncParsableCommand {
     let origin: ConfigurationSources.Origin
   }
 
-  private static func items(
-    _ workspace: Workspace, _ sources: ConfigurationSources, _ options: GlobalOptions
-  ) throws -> [Item] {
+  private static func items(_ workspace: Workspace, _ options: GlobalOptions) throws -> [Item] {
     let settings = workspace.settings
+    let sources = settings.sources
     func item(_ key: String, _ value: String?) -> Item {
       Item(key: key, value: value, origin: sources.found(key)?.origin ?? .standard)
     }
