@@ -1,24 +1,33 @@
+import Glibc
+
 /// Bytes to be read at any offset: outside of them every byte is 0x00, which no format of a secret contains.
 ///
 /// The bytes are the caller's and outlive every use of the view, which lives only inside one call of the scanner.
 @safe struct ByteText {
-  private let bytes: UnsafeRawBufferPointer
+  private let base: UnsafeRawPointer
+  let count: Int
+  /// The offsets, ascending, before which a line end was taken out; nil where none was.
+  private let joints: UnsafeBufferPointer<Int>?
 
-  init(_ bytes: UnsafeRawBufferPointer) {
-    unsafe self.bytes = bytes
+  init(_ bytes: UnsafeRawBufferPointer, joints: UnsafeBufferPointer<Int>? = nil) {
+    unsafe base = bytes.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
+    count = bytes.count
+    unsafe self.joints = joints
   }
-
-  var count: Int { unsafe bytes.count }
 
   subscript(offset: Int) -> UInt8 {
-    guard offset >= 0, offset < count else { return 0 }
-    return unsafe bytes[offset]
+    // One comparison: a negative offset is above every count.
+    guard UInt(bitPattern: offset) < UInt(bitPattern: count) else { return 0 }
+    return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
   }
+
+  /// The byte at an offset that the caller knows to be inside.
+  func inside(_ offset: Int) -> UInt8 { unsafe base.load(fromByteOffset: offset, as: UInt8.self) }
 
   /// The bytes of `range` that exist.
   subscript(range: Range<Int>) -> [UInt8] {
     let range = range.clamped(to: 0..<count)
-    return unsafe Array(bytes[range])
+    return unsafe Array(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
   }
 
   /// The first offset from `start` whose byte does not satisfy `matches`, at most `limit` bytes on.
@@ -29,18 +38,23 @@
     return offset
   }
 
-  /// The offset of the first `byte` in `range`, eight bytes at a time.
+  /// The offset of the first `byte` in `range`.
   func first(_ byte: UInt8, in range: Range<Int>) -> Int? {
     let range = range.clamped(to: 0..<count)
-    let pattern = UInt64(byte) &* 0x0101_0101_0101_0101
+    guard let found = unsafe memchr(base + range.lowerBound, Int32(byte), range.count) else { return nil }
+    return unsafe UnsafeRawPointer(found) - base
+  }
+
+  /// The offset of the first byte above 0x7F in `range`, eight bytes at a time.
+  func firstNonASCII(in range: Range<Int>) -> Int? {
+    let range = range.clamped(to: 0..<count)
     var offset = range.lowerBound
     while offset <= range.upperBound - 8 {
-      let word = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ pattern
-      // Not zero exactly where a byte of `word` is zero.
-      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { break }
+      let word = unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      if word & 0x8080_8080_8080_8080 != 0 { break }
       offset += 8
     }
-    return (offset..<range.upperBound).first { self[$0] == byte }
+    return (offset..<range.upperBound).first { self[$0] >= 0x80 }
   }
 
   /// The smallest offset from which every byte up to `end` satisfies `matches`, at most `limit` bytes back.
@@ -71,9 +85,31 @@
     }
   }
 
-  /// Does `range` hold one of `words`?
-  func contains(anyOf words: [StaticString], in range: Range<Int>) -> Bool {
-    words.contains { contains($0, in: range) }
+  /// Is `word` (lower case) at `offset`, in any case of letters?
+  func hasFolded(_ word: StaticString, at offset: Int) -> Bool {
+    word.withUTF8Buffer { word in word.indices.allSatisfy { unsafe word[$0] == self[offset + $0].folded } }
+  }
+
+  /// Is it text whose lines were joined?
+  var isJoined: Bool { unsafe joints != nil }
+
+  /// The last offset of `range` before which a line end was taken out.
+  func lastJoint(in range: Range<Int>) -> Int? {
+    guard let joints = unsafe joints else { return nil }
+    var low = 0
+    var high = joints.count
+    while low < high {
+      let middle = (low + high) / 2
+      if unsafe joints[middle] < range.upperBound { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0 else { return nil }
+    let joint = unsafe joints[low - 1]
+    return joint >= range.lowerBound ? joint : nil
+  }
+
+  /// Was a line end taken out inside `range`?
+  func crossesJoint(_ range: Range<Int>) -> Bool {
+    isJoined && lastJoint(in: (range.lowerBound + 1)..<max(range.upperBound, range.lowerBound + 1)) != nil
   }
 
   /// May a token begin at `offset`: not inside a word, except right after a percent escape.

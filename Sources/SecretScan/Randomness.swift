@@ -2,15 +2,18 @@
 enum Randomness {
   /// Shannon's entropy in bits a byte.
   static func entropy(of value: some Collection<UInt8>) -> Double {
-    var counts = [Int](repeating: 0, count: 256)
-    for byte in value { counts[Int(byte)] += 1 }
-    let total = Double(value.count)
-    return counts.reduce(0) { sum, count in
-      guard count > 0 else { return sum }
-      let share = Double(count) / total
-      return sum - share * logarithm2(share)
-    }
+    var counts = InlineArray<256, UInt16>(repeating: 0)
+    for byte in value.prefix(products.count - 1) { counts[Int(byte)] += 1 }
+    let total = min(value.count, products.count - 1)
+    guard total > 0 else { return 0 }
+    var sum = 0.0
+    for byte in counts.indices { sum += products[Int(counts[byte])] }
+    // More than the error of the logarithms, so that eight bytes that are equally frequent have 3 bits.
+    return (products[total] - sum) / Double(total) + 1e-6
   }
+
+  /// For each number up to the length of the longest value that is looked at, it times its logarithm to base 2.
+  private static let products: [Double] = (0...1024).map { $0 == 0 ? 0 : Double($0) * logarithm2(Double($0)) }
 
   /// How many different bytes the value has.
   static func distinctCount(_ value: some Collection<UInt8>) -> Int {
@@ -64,6 +67,11 @@ enum Randomness {
     let isMixed = value.contains(where: \.isUpper) && value.contains(where: \.isLower)
     if isMixed && shortRuns * 4 > runs { return false }
     return digitRuns <= 3 && characters >= runs * 3 && commonPairs * 10 >= pairs * 6
+  }
+
+  /// Do digits stand between letters, three changes or more, as in short keys and not in words with a number?
+  static func isInterleaved(_ value: [UInt8]) -> Bool {
+    zip(value, value.dropFirst()).count { $0.isDigit && $1.isLetter || $0.isLetter && $1.isDigit } >= 3
   }
 
   /// The pairs of letters that make up nine tenths of English text, as a row of second letters for each first one.

@@ -29,6 +29,8 @@ package struct SecretAllowList: Hashable, Sendable {
     self.fingerprints = fingerprints
   }
 
+  var isEmpty: Bool { fingerprints.isEmpty }
+
   package func allows(_ fingerprint: SecretFingerprint) -> Bool {
     fingerprints.contains(fingerprint)
   }

@@ -7,13 +7,15 @@ package struct SecretFinding: Hashable, Sendable {
   package let columns: Range<Int>
   /// At most its first four characters, and its length in bytes.
   package let masked: String
+  /// What hides it in its line; nil where it stands there as it is.
+  package let disguise: SecretDisguise?
   package let fingerprint: SecretFingerprint
 }
 
 extension SecretFinding: CustomStringConvertible {
   /// `line:column: rule masked [fingerprint]`; safe to log.
   package var description: String {
-    "\(line):\(columns.lowerBound): \(rule) \(masked) [\(fingerprint)]"
+    "\(line):\(columns.lowerBound): \(rule) \(masked)\(disguise.map { ", \($0.rawValue)" } ?? "") [\(fingerprint)]"
   }
 }
 

@@ -2,10 +2,14 @@
 ///
 /// A token's rule follows the format that its issuer documents (named beside it); a rule without an issuer
 /// needs context: a name, a header or a scheme beside the value.
-package struct SecretRule: RawRepresentable, Hashable, Sendable {
+package struct SecretRule: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral {
   package let rawValue: String
 
   package init(rawValue: String) {
+    self.rawValue = rawValue
+  }
+
+  package init(stringLiteral rawValue: String) {
     self.rawValue = rawValue
   }
 
@@ -80,11 +84,11 @@ package struct SecretRule: RawRepresentable, Hashable, Sendable {
   /// A random-looking value assigned to a name that says secret, token or API key.
   package static let assignedSecret = SecretRule(rawValue: "assigned-secret")
 
-  /// Which of two overlapping findings is kept: the one with the smaller number says more.
+  /// Which of two overlapping findings is kept, where its matcher says no other: that with the smaller number.
   var precedence: Int {
     switch self {
     case .assignedSecret: 3
-    case .assignedPassword, .sessionCookie: 2
+    case .assignedPassword, .sessionCookie, "der-private-key": 2
     case .exchangeKey, .authorizationHeader, .connectionString, .hexPrivateKey, .vendorToken: 1
     default: 0
     }

@@ -31,8 +31,21 @@ enum SecretShape {
   private static let slotNames = Set(
     [
       "password", "passwd", "pass", "pwd", "null", "none", "nil", "true", "false", "undefined", "redacted", "masked",
-      "hidden", "placeholder", "changeme", "unset", "empty", "n/a", "todo", "required", "optional", "string",
+      "hidden", "placeholder", "changeme", "unset", "empty", "n/a", "todo", "required", "optional", "string", "sample",
+      "example",
     ].map { Array($0.utf8) })
+
+  /// Does it have what only fillers have: one byte but `A` eight times in a row, six crosses, `your-` at its beginning?
+  static func isFiller(_ value: [UInt8]) -> Bool {
+    var run = 0
+    var previous: UInt8 = 0
+    for byte in value {
+      run = byte == previous ? run + 1 : 1
+      previous = byte
+      if (run >= 8 && byte != UInt8(ascii: "A")) || (run >= 6 && byte.folded == UInt8(ascii: "x")) { return true }
+    }
+    return value.prefix(4).map(\.folded) == yours && (value.count < 5 || !value[4].isAlphanumeric)
+  }
 
   /// Is it a UUID in its form with hyphens?
   static func isUUID(_ value: [UInt8]) -> Bool {

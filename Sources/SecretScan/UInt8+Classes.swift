@@ -6,6 +6,12 @@ extension UInt8 {
   var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
   var isAlphanumeric: Bool { isLetter || isDigit }
   var isHexadecimal: Bool { isDigit || (self | 0x20) &- 0x61 < 6 }
+  /// What a hexadecimal digit stands for.
+  var hexadecimalValue: UInt8? {
+    if isDigit { return self &- 0x30 }
+    let letter = (self | 0x20) &- 0x61
+    return letter < 6 ? letter &+ 10 : nil
+  }
   /// Letters, digits and `_`.
   var isWord: Bool { isAlphanumeric || self == UInt8(ascii: "_") }
   /// The alphabet of base64url (RFC 4648 §5), without padding.

@@ -29,6 +29,17 @@ enum ConnectionStringMatcher {
     return Candidate(.connectionString, (colon + 1)..<at, value: value)
   }
 
+  /// The password of `name:password@host` where no scheme stands before it, as in the name of a file.
+  static func userInformation(_ text: ByteText, colon: Int) -> Candidate? {
+    func isPart(_ byte: UInt8) -> Bool { byte.isGraphic && byte != UInt8(ascii: ":") && byte != UInt8(ascii: "@") }
+    let start = text.start(before: colon, limit: 64, where: isPart)
+    let at = text.end(from: colon + 1, limit: 128, where: isPart)
+    let value = text[(colon + 1)..<at]
+    guard start < colon, text[at] == UInt8(ascii: "@"), text[at + 1].isAlphanumeric else { return nil }
+    guard value.count >= 4, value.contains(where: \.isLetter), !SecretShape.isPlaceholder(value) else { return nil }
+    return Candidate(.connectionString, (colon + 1)..<at, value: value)
+  }
+
   /// The password of a .pgpass line, `host:port:database:user:password`.
   ///
   /// - Parameter port: the offset of the port's colon; the port is one that Postgres or a pooler uses, or `*`, since

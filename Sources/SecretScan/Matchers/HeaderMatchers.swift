@@ -25,6 +25,8 @@ enum HeaderMatchers {
     return Candidate(.authorizationHeader, start..<end, in: text)
   }
 
+  private static let sessionNames: WordSet = ["sess", "sid", "auth", "token", "jwt", "login"]
+
   /// The first cookie after `Cookie:` that is named after a session or a token and looks random.
   static func cookie(_ text: ByteText, from start: Int) -> Candidate? {
     var offset = start
@@ -36,7 +38,7 @@ enum HeaderMatchers {
       guard text[nameEnd] == UInt8(ascii: "=") else { return nil }
       let end = text.end(from: nameEnd + 1, limit: 512) { $0.isGraphic && $0 != UInt8(ascii: ";") && !$0.isQuote }
       let value = text[(nameEnd + 1)..<end]
-      let isSession = text.contains(anyOf: ["sess", "sid", "auth", "token", "jwt", "login"], in: offset..<nameEnd)
+      let isSession = text.contains(anyOf: sessionNames, in: offset..<nameEnd)
       if isSession, value.count >= 16, !SecretShape.isPlaceholder(value), !SecretShape.isNumeric(value),
         Randomness.entropy(of: value) >= 2.5, SecretShape.hexadecimal(value) != nil || !Randomness.isWordLike(value)
       {

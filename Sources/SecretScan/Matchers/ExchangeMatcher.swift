@@ -5,6 +5,10 @@ enum ExchangeMatcher {
     "gemini", "huobi", "htx", "gateio", "mexc", "deribit", "alpaca", "poloniex", "phemex", "cryptocom",
   ]
 
+  static let nameSet = WordSet(names)
+  private static let secretWords: WordSet = ["key", "secret", "token", "passphrase"]
+  private static let publicWords: WordSet = ["public", "idempotency", "hash", "address"]
+
   /// The first value of 32 bytes or more within 96 bytes after the name.
   static func match(_ text: ByteText, after name: Int) -> Candidate? {
     var offset = name
@@ -33,8 +37,8 @@ enum ExchangeMatcher {
   private static func isNamed(_ text: ByteText, _ gap: Range<Int>) -> Bool {
     let wordEnd = text.start(before: gap.upperBound, limit: 16) { !$0.isAlphanumeric && $0 < 0x80 }
     let wordStart = text.start(before: wordEnd, limit: 24, where: \.isWord)
-    let isSecret = text.contains(anyOf: ["key", "secret", "token", "passphrase"], in: wordStart..<wordEnd)
+    let isSecret = text.contains(anyOf: secretWords, in: wordStart..<wordEnd)
     let isSentence = !gap.contains { text[$0] == UInt8(ascii: ".") || text[$0] == UInt8(ascii: ";") }
-    return isSecret && isSentence && !text.contains(anyOf: ["public", "idempotency", "hash", "address"], in: gap)
+    return isSecret && isSentence && !text.contains(anyOf: publicWords, in: gap)
   }
 }

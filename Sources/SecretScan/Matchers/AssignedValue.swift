@@ -28,6 +28,9 @@ struct AssignedValue {
       }
     }
     let quote = text[start - 1]
+    // `a.password === b.password` compares; only what it compares with in quotes is a value.
+    let isComparison = separator == UInt8(ascii: "=") && text[separatorEnd] == UInt8(ascii: "=")
+    if isComparison && !quote.isQuote { return nil }
     var end: Int
     if quote.isQuote {
       end = text.end(from: start, limit: 512) { $0 != quote && $0 != 0x0A && $0 != UInt8(ascii: "\\") }
@@ -38,7 +41,13 @@ struct AssignedValue {
     }
     if !isQuoted {
       let isQuery = text[separatorEnd - 1] == UInt8(ascii: "=") && Self.isQueryItem(text, nameEnd: nameEnd)
-      end = text.end(from: start, limit: 512) { $0.isGraphic && !Self.ends($0) && !(isQuery && $0 == UInt8(ascii: "&")) }
+      // So many names and values in a row, with nothing between, are no value.
+      var equalsSigns = 0
+      end = text.end(from: start, limit: 512) { byte in
+        if byte == UInt8(ascii: "=") { equalsSigns += 1 }
+        return byte.isGraphic && !Self.ends(byte) && !(isQuery && byte == UInt8(ascii: "&")) && equalsSigns < 12
+      }
+      guard equalsSigns < 12 else { return nil }
       while end > start, Self.trails(text[end - 1]) { end -= 1 }
     }
     guard end > start else { return nil }

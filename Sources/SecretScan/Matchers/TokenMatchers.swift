@@ -2,7 +2,7 @@
 enum TokenMatchers {
   /// A JWT or JWE whose header begins at `start`.
   static func jsonWebToken(_ text: ByteText, at start: Int) -> Candidate? {
-    guard text.isTokenStart(start) else { return nil }
+    guard text.isTokenStart(start) || TokenForm.isAfterWord(start, in: text) else { return nil }
     let headerEnd = text.end(from: start, limit: 2048, where: \.isBase64URL)
     guard text[headerEnd] == UInt8(ascii: "."), headerEnd - start >= 12 else { return nil }
     guard let header = Base64.decode(text[start..<headerEnd]) else { return nil }
@@ -86,7 +86,8 @@ enum TokenMatchers {
 
   /// SendGrid's key at `start`.
   static func sendGridKey(_ text: ByteText, at start: Int) -> Candidate? {
-    guard text.has("SG.", at: start), text.isTokenStart(start) else { return nil }
+    guard text.has("SG.", at: start) else { return nil }
+    guard text.isTokenStart(start) || TokenForm.isAfterWord(start, in: text) else { return nil }
     let dot = text.end(from: start + 3, limit: 40, where: \.isBase64URL)
     let end = text.end(from: dot + 1, limit: 80, where: \.isBase64URL)
     guard dot - start >= 16, text[dot] == UInt8(ascii: "."), end - dot > 16 else { return nil }
@@ -109,6 +110,8 @@ enum TokenMatchers {
     return Candidate(.azureConnectionString, start..<end, in: text)
   }
 
+  private static let signatureParts: WordSet = ["se=", "sv=", "sr="]
+
   /// The `sig` of a shared access signature, with the version or expiry that every one has beside it.
   static func azureSignature(_ text: ByteText, from start: Int) -> Candidate? {
     let end = text.end(from: start, limit: 128) {
@@ -116,7 +119,7 @@ enum TokenMatchers {
     }
     let lead = text.start(before: start, limit: 512) { $0.isGraphic && !$0.isQuote }
     let tail = text.end(from: end, limit: 512) { $0.isGraphic && !$0.isQuote }
-    guard end - start >= 40, text.contains(anyOf: ["se=", "sv=", "sr="], in: lead..<tail) else { return nil }
+    guard end - start >= 40, text.contains(anyOf: signatureParts, in: lead..<tail) else { return nil }
     return Candidate(.azureSharedAccessSignature, start..<end, in: text)
   }
 

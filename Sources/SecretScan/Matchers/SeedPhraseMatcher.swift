@@ -16,25 +16,22 @@ enum SeedPhraseMatcher {
       guard text.has(" is ", at: offset) else { return nil }
       offset += 4
     }
-    var words = 0
-    var value: [UInt8] = []
-    var first: Int?
-    var last = offset
-    while words < 24 {
-      let start = text.end(from: offset, limit: words == 0 ? 24 : 12) { $0.isSpace || separates($0) }
+    var words: [Range<Int>] = []
+    var keys: Set<UInt64> = []
+    while words.count < 24 {
+      let start = text.end(from: offset, limit: words.isEmpty ? 24 : 12) { $0.isSpace || separates($0) }
       let end = text.end(from: start, limit: 9, where: \.isLower)
-      let word = text[start..<end]
-      guard (3...8).contains(word.count), !text[end].isAlphanumeric, !sentenceWords.contains(word) else { break }
-      guard words == 0 || start > offset else { break }
-      if words > 0 { value.append(0x20) }
-      value += word
-      first = first ?? start
-      words += 1
-      last = end
+      guard (3...8).contains(end - start), !text[end].isAlphanumeric else { break }
+      let key = RecoveryWords.key(text, start..<end)
+      guard !sentenceWords.contains(key), words.isEmpty || start > offset else { break }
+      words.append(start..<end)
+      keys.insert(key)
       offset = end
     }
-    guard words >= 12, let first else { return nil }
-    return Candidate(.seedPhrase, first..<last, value: value)
+    // The same few words again and again are no phrase.
+    guard words.count >= 12, keys.count > 2, let first = words.first, let last = words.last else { return nil }
+    let value = words.map { text[$0] }.joined(separator: [0x20])
+    return Candidate(.seedPhrase, first.lowerBound..<last.upperBound, value: Array(value))
   }
 
   /// Between two words: also numbers of a list, quotes and commas of an array, marks of a quotation.
@@ -47,5 +44,5 @@ enum SeedPhraseMatcher {
       "the", "and", "for", "not", "are", "was", "were", "but", "has", "had", "with", "from", "its", "our", "your", "which",
       "been", "than", "who", "does", "did", "should", "would", "could", "may", "these", "those", "them", "their",
       "stored", "words",
-    ].map { Array($0.utf8) })
+    ].map { word in word.utf8.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } })
 }

@@ -27,7 +27,7 @@ enum AssignmentMatcher {
     if name != .token, let key = hexKey(text, lead: lead, from: nameEnd) { found.append(key) }
     guard let assigned = AssignedValue(text, after: nameEnd) else { return found }
     // `API key rotation, digest: …`: another name came between.
-    if !assigned.isDirect && text.contains(anyOf: publicNames + hashNames, in: nameEnd..<assigned.range.lowerBound) {
+    if !assigned.isDirect && text.contains(anyOf: otherNames, in: nameEnd..<assigned.range.lowerBound) {
       return found
     }
     let value = text[assigned.range]
@@ -42,29 +42,32 @@ enum AssignmentMatcher {
 
   /// Is `key` part of a name of a secret?
   private static func isSecretKey(_ text: ByteText, _ lead: Range<Int>, suffix: Range<Int>) -> Bool {
-    let isWhole = suffix.isEmpty || text.contains(anyOf: ["s", "value", "_", "2"], in: suffix)
+    let isWhole = suffix.isEmpty || text.contains(anyOf: keySuffixes, in: suffix)
     let near = max(lead.lowerBound, lead.upperBound - 16)..<lead.upperBound
     return isWhole && suffix.count <= 8
-      && (text.contains(anyOf: keyNames, in: near) || text.contains(anyOf: ExchangeMatcher.names, in: lead))
+      && (text.contains(anyOf: keyNames, in: near) || text.contains(anyOf: ExchangeMatcher.nameSet, in: lead))
   }
 
-  private static let keyNames: [StaticString] = [
+  private static let keySuffixes: WordSet = ["s", "value", "_", "2"]
+  private static let keyNames: WordSet = [
     "api", "access", "secret", "private", "priv", "auth", "master", "encryption", "signing", "signer", "wallet",
     "session", "deploy", "service", "account", "admin", "agent_key", "trading",
   ]
-  private static let tokenNames: [StaticString] = [
+  private static let tokenNames: WordSet = [
     "access", "auth", "api", "refresh", "bearer", "bot", "session", "secret",
   ]
-  private static let publicNames: [StaticString] = ["public", "pubkey", "idempotency", "primary key", "foreign key"]
+  private static let otherNames = publicNames + hashNames
+  private static let publicNames: WordSet = ["public", "pubkey", "idempotency", "primary key", "foreign key"]
 
   /// Is the value about the secret, not the secret: `token_count`, `secret_name`, `passwordHash`?
   private static func namesSomethingElse(_ text: ByteText, _ suffix: Range<Int>) -> Bool {
-    text.contains(
-      anyOf: [
-        "id", "hash", "name", "count", "address", "path", "file", "type", "url", "uri", "symbol", "pair", "limit", "usage",
-        "used", "manager", "ttl", "expir", "length", "mint", "price", "supply", "version", "scope", "digest",
-      ], in: suffix)
+    text.contains(anyOf: aspects, in: suffix)
   }
+
+  private static let aspects: WordSet = [
+    "id", "hash", "name", "count", "address", "path", "file", "type", "url", "uri", "symbol", "pair", "limit", "usage",
+    "used", "manager", "ttl", "expir", "length", "mint", "price", "supply", "version", "scope", "digest",
+  ]
 
   private static func rule(_ text: ByteText, _ name: Range<Int>, _ value: [UInt8]) -> SecretRule {
     if value.count == 40, text.contains("aws", in: name) || text.contains("secret_access", in: name)
@@ -72,7 +75,7 @@ enum AssignmentMatcher {
     {
       return .awsSecretAccessKey
     }
-    return text.contains(anyOf: ExchangeMatcher.names, in: name) ? .exchangeKey : .assignedSecret
+    return text.contains(anyOf: ExchangeMatcher.nameSet, in: name) ? .exchangeKey : .assignedSecret
   }
 
   /// A 32-byte key in hexadecimal within 48 bytes after a name that says private key, secret or seed.
@@ -85,10 +88,11 @@ enum AssignmentMatcher {
     while offset < nameEnd + 48 {
       if text[offset] == UInt8(ascii: ";") || text[offset] == UInt8(ascii: "/") { return nil }
       if text[offset] == UInt8(ascii: "."), text[offset + 1].isSpace { return nil }
+      if text[offset] == 0x0A, beginsBlock(text, at: offset + 1) { return nil }
       if text[offset].isHexadecimal, text.isTokenStart(offset) || text[offset - 1] | 0x20 == UInt8(ascii: "x") {
         let end = text.end(from: offset, limit: 65, where: \.isHexadecimal)
         if end - offset == 64, !text[end].isAlphanumeric {
-          if text.contains(anyOf: hashNames, in: nameEnd..<offset) { return nil }
+          if text.contains(anyOf: hashNames, in: nameEnd..<offset) || !isGiven(text, offset, from: nameEnd) { return nil }
           let value = text[offset..<end].map(\.folded)
           guard Randomness.distinctCount(value) >= 4 else { return nil }
           let isPrefixed = text[offset - 1] | 0x20 == UInt8(ascii: "x") && text[offset - 2] == UInt8(ascii: "0")
@@ -102,11 +106,34 @@ enum AssignmentMatcher {
     return nil
   }
 
-  private static let hexKeyNames: [StaticString] = [
+  /// Is the value at `start` given to the name before it: by a sign or `is` where other words stand between?
+  private static func isGiven(_ text: ByteText, _ start: Int, from nameEnd: Int) -> Bool {
+    var end = text.has("0x", at: start - 2) || text.has("0X", at: start - 2) ? start - 2 : start
+    guard (nameEnd..<end).contains(where: { text[$0].isLetter }) else { return true }
+    end = text.start(before: end, limit: 8) { $0.isSpace || $0.isQuote || $0 == UInt8(ascii: "*") }
+    let sign = text[end - 1]
+    let isSign =
+      sign == UInt8(ascii: ":") || sign == UInt8(ascii: "=") || sign == UInt8(ascii: "|") || sign == UInt8(ascii: "(")
+      || sign == UInt8(ascii: ">") || sign == UInt8(ascii: "-")
+    return isSign || text[end].isQuote || text.has(" is", at: end - 3) || text.has(" was", at: end - 4)
+  }
+
+  /// Does another item of a list, a heading, a row or a paragraph begin here, with words of its own?
+  private static func beginsBlock(_ text: ByteText, at start: Int) -> Bool {
+    let first = text.end(from: start, limit: 8, where: \.isSpace)
+    let isBlock =
+      [UInt8(ascii: "-"), UInt8(ascii: "*"), UInt8(ascii: "#"), UInt8(ascii: "|")].contains(text[first])
+      || text[start] == 0x0A
+    let word = text.end(from: first, limit: 8) { !$0.isAlphanumeric && $0 != 0x0A }
+    let isValue = text.has("0x", at: word) || text.end(from: word, limit: 32, where: \.isHexadecimal) == word + 32
+    return isBlock && text[word].isLetter && !isValue
+  }
+
+  private static let hexKeyNames: WordSet = [
     "private", "priv", "secret", "seed", "wallet", "signer", "signing", "deploy", "mnemonic", "master", "_pk", "agent",
     "trading", "hyperliquid",
   ]
-  private static let hashNames: [StaticString] = [
+  private static let hashNames: WordSet = [
     "hash", "tx", "transaction", "digest", "sha", "commit", "block", "checksum", "order", "public", "fingerprint",
     "merkle", "root", "address",
   ]
@@ -126,7 +153,11 @@ enum AssignmentMatcher {
     switch kind {
     case .password, .pass:
       if isVariable || isOfConnection(text, name) { return true }
-      if assigned.isQuoted || assigned.isShell { return value.count >= 6 && hasLetter && (hasDigit || hasSymbol) }
+      if assigned.isQuoted || assigned.isShell {
+        let isMixed = value.contains(where: \.isUpper) && value.contains(where: \.isLower)
+        return value.count >= 6 && hasLetter
+          && (hasDigit || hasSymbol || (kind == .password && value.count >= 8 && isMixed && !Randomness.isWordLike(value)))
+      }
       return value.count >= 6 && hasLetter && hasDigit
     case .secret:
       guard value.count >= 8, hasLetter, hasDigit else { return false }
@@ -150,8 +181,10 @@ enum AssignmentMatcher {
     guard text[text.end(from: name.upperBound, limit: 2, where: \.isBlank)] == UInt8(ascii: "=") else { return false }
     let lineStart = text.start(before: name.lowerBound, limit: 128) { $0 != 0x0A }
     let lineEnd = text.end(from: name.upperBound, limit: 128) { $0 != 0x0A }
-    return text.contains(
-      anyOf: ["host=", "user=", "dbname=", "server=", "uid=", "user id=", "hostaddr=", "data source="],
-      in: lineStart..<lineEnd)
+    return text.contains(anyOf: connectionParts, in: lineStart..<lineEnd)
   }
+
+  private static let connectionParts: WordSet = [
+    "host=", "user=", "dbname=", "server=", "uid=", "user id=", "hostaddr=", "data source=",
+  ]
 }
