@@ -27,6 +27,11 @@ static inline int moha_git_set_search_path(int level, const char *path)
 	return git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, path);
 }
 
+static inline int moha_git_get_search_path(int level, git_buf *path)
+{
+	return git_libgit2_opts(GIT_OPT_GET_SEARCH_PATH, level, path);
+}
+
 /* O_PATH, which the C library shows only with _GNU_SOURCE. */
 static const int moha_o_path = 010000000;
 

@@ -7,6 +7,7 @@ struct CachedTrees {
   private let folders: Set<GitPath>
   private var position = 0
   private var output: [UInt8] = []
+  private var trees: [GitPath: ObjectID] = [:]
 
   /// The extension with `folders` marked as unknown; nil, which leaves it out, if it is malformed.
   static func removing(_ folders: Set<GitPath>, from content: [UInt8]) -> [UInt8]? {
@@ -14,6 +15,13 @@ struct CachedTrees {
     var trees = CachedTrees(content: content, folders: folders)
     guard trees.node(at: nil, depth: 0), trees.position == content.count else { return nil }
     return trees.output
+  }
+
+  /// The tree that is known for `folder`; nil if none is, or the extension is malformed.
+  static func tree(of folder: GitPath, in content: [UInt8]) -> ObjectID? {
+    var trees = CachedTrees(content: content, folders: [])
+    guard trees.node(at: nil, depth: 0), trees.position == content.count else { return nil }
+    return trees.trees[folder]
   }
 
   private init(content: [UInt8], folders: Set<GitPath>) {
@@ -33,7 +41,9 @@ struct CachedTrees {
     output.append(contentsOf: "\(isKept ? count : -1) \(children)\n".utf8)
     if count >= 0 {
       guard position + ObjectID.byteCount <= content.count else { return false }
-      if isKept { output.append(contentsOf: content[position..<(position + ObjectID.byteCount)]) }
+      let id = content[position..<(position + ObjectID.byteCount)]
+      if isKept { output.append(contentsOf: id) }
+      trees[path] = ObjectID(bytes: id)
       position += ObjectID.byteCount
     }
     for _ in 0..<children {

@@ -1,4 +1,5 @@
 internal import CLibGit2
+internal import Telemetry
 
 /// A commit object (`git_commit`).
 ///
@@ -8,6 +9,7 @@ internal import CLibGit2
 
   /// `git_commit_lookup`. Throws `.missingObject`, `.corrupt`, or `.invalidSpec` if the object is no commit.
   init(_ id: ObjectID, in repository: borrowing RepositoryHandle) throws(GitError) {
+    WorkCount.add(.commits)
     unsafe pointer = try repository.withPointer { (repository) throws(GitError) in
       var oid = id.oid
       var found: OpaquePointer?

@@ -5,36 +5,33 @@ package struct CommitOutcome: Hashable, Sendable {
     case committed(ObjectID)
     /// This commit, HEAD's, has all of it already, and is durable; nil if there is none and nothing to commit.
     case unchanged(ObjectID?)
-    /// Nothing was written, because a person is in the middle of something. The next run commits.
+    /// Nothing was committed: a person is in the middle of something, or has an index that would undo the commit. The
+    /// next run after that commits.
     case pending(PendingReason)
   }
 
   package enum PendingReason: Hashable, Sendable {
     case detachedHead
     case operationInProgress(OperationInProgress)
+    /// Git's index cannot be read whole, for this reason, a clause about it. A commit beside it would be undone by the
+    /// next one that is made from it, and what is not in the working tree may be left out of the checkout or gone.
+    case unreadableIndex(String)
   }
 
-  /// A path that was kept as the parent has it.
+  /// A path that was kept as the parent has it, and why.
   package struct Skipped: Hashable, Sendable {
-    package enum Reason: Hashable, Sendable {
-      /// The inspection refused its bytes.
-      case refused
-      /// A name that must not come into a tree: see `GitPath.isCommittable(below:)`.
-      case name
-      case unreadable
-      /// New, and ignored by git.
-      case ignored
-      /// Left out of a sparse checkout.
-      case sparse
-    }
-
     package let path: GitPath
-    package let reason: Reason
+    package let reason: SkipReason
 
-    package init(path: GitPath, reason: Reason) {
+    package init(path: GitPath, reason: SkipReason) {
       self.path = path
       self.reason = reason
     }
+  }
+
+  package struct IndexStamps: Hashable, Sendable {
+    package let old: IndexStamp?
+    package let new: IndexStamp?
   }
 
   package enum IndexState: Hashable, Sendable {
@@ -42,9 +39,17 @@ package struct CommitOutcome: Hashable, Sendable {
     case untouched
     /// Our entries hold what was committed; `kept` of them are as a person staged them.
     case refreshed(entries: Int, kept: Int)
-    /// The commit stands, but the index could not be edited: why, in one line. `git status` shows the committed paths
-    /// as staged reversals until `git reset -- <folder>`.
+    /// There is no index to edit, since nothing was ever checked out: why, in one line.
     case skipped(String)
+  }
+
+  /// Whether a commit that was made is signed.
+  package enum Signing: Hashable, Sendable {
+    /// `commit.gpgSign` is not set, or nothing was committed.
+    case notWanted
+    case signed
+    /// It should have been: why not, as a clause.
+    case unsigned(String)
   }
 
   package let result: Result
@@ -53,17 +58,22 @@ package struct CommitOutcome: Hashable, Sendable {
   /// How many paths differ from the parent.
   package let changedCount: Int
   package let index: IndexState
+  /// The index before and after it followed, both while git's lock on it was held; nil if it did not.
+  package let indexStamps: IndexStamps?
+  package let signature: Signing
   /// Locks that were removed to get here.
   package let removedLocks: [StaleLock]
 
   package init(
     _ result: Result, skipped: [Skipped] = [], changedCount: Int = 0, index: IndexState = .untouched,
-    removedLocks: [StaleLock] = []
+    indexStamps: IndexStamps? = nil, signature: Signing = .notWanted, removedLocks: [StaleLock] = []
   ) {
     self.result = result
     self.skipped = skipped
     self.changedCount = changedCount
     self.index = index
+    self.indexStamps = indexStamps
+    self.signature = signature
     self.removedLocks = removedLocks
   }
 }

@@ -12,20 +12,45 @@ package struct CommitRequest: Sendable {
     }
   }
 
-  /// Looks at a file's bytes before any object holds them; false leaves the file as the parent commit has it.
-  package typealias Inspection = @Sendable (_ path: GitPath, _ bytes: [UInt8]) -> Bool
+  /// A file of the working tree that the parent commit does not have, or has otherwise.
+  package struct Candidate: Sendable {
+    package let path: GitPath
+    package let mode: FileMode
+    /// What git would store; of a symbolic link, its target.
+    package let bytes: [UInt8]
+    /// The parent's entry; nil for a new file.
+    package let old: TreeEntry?
+  }
+
+  /// Looks at a file before any object holds its bytes: nil takes it, a reason leaves it as the parent commit has it.
+  package typealias Judgement = @Sendable (Candidate) -> SkipReason?
+
+  /// Makes the content of files from what the parent commit (nil: none yet) holds. Called again where HEAD has moved
+  /// meanwhile; runs on the repository's thread.
+  package typealias Composition = @Sendable (isolated Repository, ObjectID?) throws(GitError) -> [GitPath: FileContent]
+
+  /// What a person has staged of a file, with what the commit changes in it: from the staged bytes, the parent's (none for
+  /// a new file) and the commit's. Nil leaves what is staged as it is, and then their next commit takes ours out again.
+  package typealias StagedMerge =
+    @Sendable (_ path: GitPath, _ staged: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt8]?
+
+  /// Brings the working tree's files to what a commit that is about to become HEAD holds.
+  package typealias Placing = @Sendable (isolated Repository, ObjectID) -> Void
 
   package enum Changes: Sendable {
     /// Exactly these paths: nil deletes a file, and deleting what is not there changes nothing. The bytes have been
     /// inspected by the caller. All are refused if one path is.
     case files([GitPath: FileContent?])
-    /// Everything below the folder as the snapshot saw it: added, changed and deleted files.
+    /// The files that are composed on the parent. One that cannot have a place there, because a link or a folder is in its
+    /// way, is skipped, and the others are committed.
+    case composed(Composition)
+    /// Everything below the folder as the snapshot saw it: added, changed and deleted files; for the paths that
+    /// `composing` gives, its content in place of the snapshot's.
     ///
-    /// `inspect` is called once for each file whose content the parent does not have, in order of path, before its
-    /// blob exists. Kept as the parent has them: refused files, unreadable paths and all below them, and files that a
-    /// sparse checkout leaves out. A file that is new and ignored by git is not added. A snapshot whose folder is
-    /// missing is refused, since an unmounted tree is not a deleted one.
-    case workTree(WorkTreeSnapshot, inspect: Inspection)
+    /// `judge` is called once for each file whose content the parent does not have, in order of path, before its
+    /// blob exists. Kept as the parent has them: files with a reason (`SkipReason`), and all below a folder with one.
+    /// A snapshot whose folder is missing is refused, since an unmounted tree is not a deleted one.
+    case workTree(WorkTreeSnapshot, judge: Judgement, composing: Composition? = nil)
   }
 
   /// What HEAD must be.
@@ -43,7 +68,7 @@ package struct CommitRequest: Sendable {
     case untouched
     /// What `git commit -- path` does: entries of the committed paths move from the parent's content to the new one,
     /// in the same critical section as HEAD. Every other entry, staged or not, keeps its bytes; so does an entry of
-    /// ours that a person has staged with other content. See `IndexRefresh`.
+    /// ours that a person has staged with other content, but for what `mergesStaged` brings into it. See `IndexRefresh`.
     case refreshed
   }
 
@@ -72,10 +97,16 @@ package struct CommitRequest: Sendable {
   /// For signatures that are not given; nil is the clock's time in the local zone.
   package var time: Time?
   package var index: Index
+  /// For files below 64 MiB, whatever they are; called while the locks of git's are held.
+  package var mergesStaged: StagedMerge?
+  /// Called with each commit that is tried, while git's locks are held and before index and HEAD go to it: no command of
+  /// git's that writes the index looks at the files in between. Such a commit may still fail to become HEAD.
+  package var placing: Placing?
 
   package init(
     folder: GitPath = ".moha", changes: Changes, parent: Parent = .current, message: String,
-    author: Signature? = nil, committer: Signature? = nil, time: Time? = nil, index: Index = .refreshed
+    author: Signature? = nil, committer: Signature? = nil, time: Time? = nil, index: Index = .refreshed,
+    mergesStaged: StagedMerge? = nil, placing: Placing? = nil
   ) {
     self.folder = folder
     self.changes = changes
@@ -85,5 +116,7 @@ package struct CommitRequest: Sendable {
     self.committer = committer
     self.time = time
     self.index = index
+    self.mergesStaged = mergesStaged
+    self.placing = placing
   }
 }

@@ -81,6 +81,17 @@ struct FileStatus: Equatable {
     changed = FileTime(seconds: Int64(status.st_ctim.tv_sec), nanoseconds: Int64(status.st_ctim.tv_nsec))
   }
 
+  /// Of what is at `path`, a link as itself; nil if there is nothing.
+  init?(at path: [UInt8], _ operation: @autoclosure () -> String) throws(GitError) {
+    var status = stat()
+    let failure = try unsafe CStrings.withCString(path) { (path) throws(GitError) in
+      unsafe lstat(path, &status) == 0 ? 0 : errno
+    }
+    if failure == ENOENT || failure == ENOTDIR { return nil }
+    guard failure == 0 else { throw GitError.system(failure, operation()) }
+    self.init(status)
+  }
+
   var isRegular: Bool { mode & S_IFMT == S_IFREG }
   var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
   var isSymlink: Bool { mode & S_IFMT == S_IFLNK }

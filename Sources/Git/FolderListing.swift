@@ -19,6 +19,8 @@ struct FolderListing {
   private(set) var items: [Item] = []
   private(set) var unreadable: [UnreadablePath] = []
   private(set) var holdsAttributes = false
+  /// True if the folder is the top of a repository: it has a `.git` that git would take for one.
+  private(set) var isRepository = false
 
   /// Lists the open folder `descriptor`, which it consumes, at `path`.
   ///
@@ -50,12 +52,16 @@ struct FolderListing {
       }
       let name = unsafe (UnsafeRawPointer(entry) + nameOffset).assumingMemoryBound(to: CChar.self)
       let bytes = unsafe UnsafeRawBufferPointer(start: name, count: CStrings.length(name))
-      if unsafe FolderListing.isSkipped(bytes) { continue }
+      if unsafe FolderListing.isSkipped(bytes) {
+        if bytes.count == 4, !isRepository { isRepository = unsafe FolderListing.isGitFolder(name, in: number) }
+        continue
+      }
       var status = stat()
       guard unsafe fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
         let failure = errno
         unreadable.append(
-          UnreadablePath(path: unsafe path.appending(bytes), errno: failure, reason: systemMessage(failure)))
+          UnreadablePath(
+            path: unsafe path.appending(bytes), errno: failure, reason: systemMessage(failure), isFolder: true))
         continue
       }
       if !holdsAttributes, unsafe bytes.elementsEqual(".gitattributes".utf8) { holdsAttributes = true }
@@ -100,6 +106,18 @@ struct FolderListing {
       }
     }
     items = keys.map { items[$0.position] }
+  }
+
+  /// Whether a `.git` is a link to a git folder, as submodules have, or one itself: a folder with a HEAD. An empty one
+  /// is nothing to git.
+  private static func isGitFolder(_ name: UnsafePointer<CChar>, in folder: CInt) -> Bool {
+    let git = unsafe openat(folder, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)
+    guard git >= 0 else { return false }
+    defer { close(git) }
+    var status = stat()
+    guard unsafe fstat(git, &status) == 0 else { return false }
+    if status.st_mode & S_IFMT == S_IFREG { return true }
+    return unsafe fstatat(git, "HEAD", &status, AT_SYMLINK_NOFOLLOW) == 0
   }
 
   /// `.`, `..`, and `.git` in any case.

@@ -39,6 +39,8 @@ package struct GitError: Error, Hashable, Sendable {
     package static let unbornBranch = Code("unborn-branch")
     /// Larger than the limit that the caller gave.
     package static let tooLarge = Code("too-large")
+    /// A file is not in the encoding that its attributes name.
+    package static let encoding = Code("encoding")
     package static let other = Code("other")
   }
 

@@ -55,18 +55,3 @@ enum Identity {
     return result?.isEmpty == false ? result : nil
   }
 }
-
-extension RepositoryHandle {
-  /// One value of the configuration. Throws `.notFound` if it is not set.
-  borrowing func configurationText(_ name: String) throws(GitError) -> String {
-    unsafe try withPointer { (repository) throws(GitError) in
-      var configuration: OpaquePointer?
-      try check(unsafe git_repository_config_snapshot(&configuration, repository), "read the configuration")
-      defer { unsafe git_config_free(configuration) }
-      var value: UnsafePointer<CChar>?
-      try check(unsafe git_config_get_string(&value, configuration, name), "read \(name)")
-      guard let value = unsafe value else { return "" }
-      return unsafe String(cString: value)
-    }
-  }
-}

@@ -27,6 +27,15 @@ enum Library {
     }
   }()
 
+  /// The folders in which files of this level are looked for.
+  static func searchPath(_ level: git_config_level_t) -> [[UInt8]] {
+    var buffer = unsafe git_buf()
+    defer { unsafe git_buf_dispose(&buffer) }
+    guard unsafe moha_git_get_search_path(level.rawValue, &buffer) == 0, let text = unsafe buffer.ptr else { return [] }
+    let bytes = unsafe Array(UnsafeRawBufferPointer(start: text, count: buffer.size))
+    return bytes.split(separator: UInt8(ascii: ":")).map(Array.init)
+  }
+
   static func start(_ configuration: Repository.Configuration) {
     start()
     if configuration == .hermetic { withoutSearchPaths }

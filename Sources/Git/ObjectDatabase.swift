@@ -1,4 +1,5 @@
 internal import CLibGit2
+internal import Telemetry
 
 /// A repository's objects (`git_odb`).
 ///
@@ -34,11 +35,20 @@ internal import CLibGit2
     guard data.type == type else {
       throw GitError(.invalidSpec, operation: "read \(type) \(id)", message: "the object is not a \(type)")
     }
+    switch type {
+    case .blob: WorkCount.add(.blobs)
+    case .tree:
+      WorkCount.add(.trees)
+      WorkCount.add(.treeBytes, unsafe data.bytes.count)
+    case .commit: WorkCount.add(.commits)
+    case .tag: break
+    }
     return data
   }
 
   /// The type and size in bytes of an object, without reading it; nil if there is none.
   borrowing func header(_ id: ObjectID) throws(GitError) -> (type: ObjectType, size: Int)? {
+    WorkCount.add(.headers)
     var oid = id.oid
     var size = 0
     var type = GIT_OBJECT_INVALID

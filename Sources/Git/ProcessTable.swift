@@ -24,14 +24,71 @@ enum ProcessTable {
   /// True if a git command runs with its current folder in one of `folders`, which are absolute and resolved. Git
   /// closes its lock files while it waits for an editor, so an open descriptor is not the only sign of a holder.
   static func gitRuns(in folders: [[UInt8]]) -> Bool {
-    processes().contains { process in
-      guard let name = try? Descriptor(opening: Array("/proc/\(process)/comm".utf8), O_RDONLY, "name a process"),
-        let bytes = try? name.readAll(expecting: 16, limit: 64, "name a process"),
-        bytes.starts(with: "git".utf8),
-        let current = target(ofLink: "/proc/\(process)/cwd")
-      else { return false }
-      return folders.contains { GitPath(current).isInside(GitPath($0)) }
+    processes().contains { isGit($0) && isAt(folders, $0) }
+  }
+
+  /// One process, told from a later one of the same number.
+  struct Instance: Hashable {
+    let number: Int32
+    /// In ticks since the machine started.
+    private let start: Substring
+
+    /// Nil if there is no such process.
+    init?(_ number: Int32) {
+      // The name, in parentheses, may hold anything.
+      let text = String(decoding: ProcessTable.contents(of: "/proc/\(number)/stat"), as: UTF8.self)
+      guard let name = text.lastIndex(of: ")") else { return nil }
+      let fields = text[name...].split(separator: " ")
+      guard fields.count > 20 else { return nil }
+      self.number = number
+      start = fields[20]
     }
+
+    var isAlive: Bool { Instance(number) == self }
+  }
+
+  /// The git commands that run with their current folder in one of `folders`, and their command lines.
+  ///
+  /// Looked for by the program's file, at half the cost of asking each process for its name: this is done at every
+  /// commit. A process of another user has none that can be seen.
+  static func gitCommands(in folders: [[UInt8]]) -> [(process: Instance, arguments: [String])] {
+    processes().compactMap { process in
+      guard let program = target(ofLink: "/proc/\(process)/exe"),
+        GitPath(program).lastComponent.starts(with: "git".utf8), isAt(folders, process),
+        let instance = Instance(process), let arguments = arguments(of: process)
+      else { return nil }
+      return (instance, arguments)
+    }
+  }
+
+  /// True if the name of a process begins as git's do.
+  static func isGit(_ process: Int32) -> Bool {
+    contents(of: "/proc/\(process)/comm").starts(with: "git".utf8)
+  }
+
+  /// The words of a process's command line, the program first; nil if it cannot be seen.
+  static func arguments(of process: Int32) -> [String]? {
+    let bytes = contents(of: "/proc/\(process)/cmdline")
+    return bytes.isEmpty ? nil : bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The name of this machine, as git writes it into lock files.
+  static var hostName: String {
+    var buffer = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
+    guard unsafe gethostname(&buffer, buffer.count) == 0 else { return "unknown" }
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  private static func isAt(_ folders: [[UInt8]], _ process: Int32) -> Bool {
+    guard let current = target(ofLink: "/proc/\(process)/cwd") else { return false }
+    return folders.contains { GitPath(current).isInside(GitPath($0)) }
+  }
+
+  /// At most 64 KiB of a file of the process table; nothing where it cannot be read.
+  private static func contents(of path: String) -> [UInt8] {
+    let operation = "look at a process"
+    guard let file = try? Descriptor(opening: Array(path.utf8), O_RDONLY, operation) else { return [] }
+    return (try? file.readAll(expecting: 256, limit: 64 << 10, operation)) ?? []
   }
 
   private static func processes() -> [Int32] {

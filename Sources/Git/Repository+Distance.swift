@@ -1,4 +1,5 @@
 internal import CLibGit2
+internal import Telemetry
 
 extension Repository {
   /// How many commits `commit` reaches that `base` does not: 0 for the same one, or one behind it.
@@ -9,8 +10,8 @@ extension Repository {
     let boundary = try shallowBoundary()
     guard !boundary.isEmpty else { return try handle.ahead(commit, of: base) }
     // The library would go on past the boundary, and fail.
-    let before = try CommitGraph(from: base, boundary: boundary, in: handle)
-    return try CommitGraph(from: commit, boundary: boundary, in: handle).nodes.count { !before.contains($0.id) }
+    _ = try CommitHandle(base, in: handle)
+    return try CommitGraph(from: commit, since: base, boundary: boundary, in: handle).order.count
   }
 
   /// The oldest commit on the way of first parents from `commit` back to `base`, looking at `limit` at most; nil where
@@ -32,7 +33,8 @@ extension Repository {
 extension RepositoryHandle {
   /// `git_graph_ahead_behind`.
   borrowing func ahead(_ commit: ObjectID, of base: ObjectID) throws(GitError) -> Int {
-    unsafe try withPointer { (repository) throws(GitError) in
+    WorkCount.add(.walks)
+    return unsafe try withPointer { (repository) throws(GitError) in
       var (ahead, behind) = (0, 0)
       var (local, upstream) = (commit.oid, base.oid)
       try check(

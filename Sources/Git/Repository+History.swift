@@ -27,17 +27,42 @@ extension Repository {
   /// The commits that changed any file below `folder`, newest first, with the changes in path order.
   ///
   /// For a first commit every file is new. For a merge, only paths that differ from every parent count, and `old` is
-  /// the first parent's entry. Throws as `history(of:from:)` does.
+  /// the first parent's entry. At most `limit` commits are returned, and those that `base` reaches, itself included, are
+  /// left out: see `CommitGraph`. Throws as `history(of:from:)` does.
   package func history(
-    under folder: GitPath, from start: ObjectID
+    under folder: GitPath, from start: ObjectID, since base: ObjectID? = nil, limit: Int = .max
   ) throws(GitError) -> [(commit: Commit, changes: [TreeChange])] {
-    let graph = try CommitGraph(from: start, boundary: shallowBoundary(), in: handle)
+    let graph = try CommitGraph(from: start, since: base, boundary: shallowBoundary(), in: handle)
     var history: [(commit: Commit, changes: [TreeChange])] = []
     for position in graph.order {
+      if history.count >= limit { break }
       let changes = try database.changes(by: position, in: graph, under: folder)
       if !changes.isEmpty { history.append((try commit(in: graph, at: position), changes)) }
     }
     return history
+  }
+
+  /// The files below `folder` that commits from `start` deleted, as far as `base` does not reach them; of a merge, only
+  /// what no parent had deleted. In no order, and where dates are wrong with some that `base` reaches. Nil where `start` does not reach `base`, or `base` is not there.
+  ///
+  /// Throws as `history(of:from:)` does.
+  package func deletions(
+    under folder: GitPath, from start: ObjectID, since base: ObjectID?
+  ) throws(GitError) -> [Deletion]? {
+    let graph = try CommitGraph(
+      from: start, since: base, isExact: false, boundary: shallowBoundary(), in: handle)
+    guard base == nil || graph.reachesBase else { return nil }
+    var deletions: [Deletion] = []
+    for position in graph.order {
+      let node = graph.nodes[position]
+      guard let parent = node.parents.first else { continue }
+      for change in try database.changes(by: position, in: graph, under: folder) where change.new == nil {
+        guard let old = change.old, old.mode.isBlob else { continue }
+        deletions.append(
+          Deletion(file: old, commit: node.id, time: node.time, lastHolder: graph.nodes[parent].id))
+      }
+    }
+    return deletions
   }
 
   /// The newest commit that changed each of `paths`, in one walk that ends when all are found. A path that the

@@ -1,4 +1,5 @@
 internal import CLibGit2
+internal import Telemetry
 
 extension Repository {
   /// Where HEAD stands now.
@@ -32,6 +33,22 @@ extension Repository {
     return commit.value(parents: isBoundary ? [] : commit.parents)
   }
 
+  /// A commit and its first parents, newest first, down to `end` if it is among the first `limit`.
+  ///
+  /// Throws `.missingObject` where `start` is not there; the boundary of a shallow clone ends the line.
+  package func firstParents(
+    of start: ObjectID, until end: ObjectID, limit: Int
+  ) throws(GitError) -> [ObjectID] {
+    let boundary = try shallowBoundary()
+    var chain = [start]
+    while let last = chain.last, last != end, chain.count < limit, !boundary.contains(last),
+      let parent = try CommitHandle(last, in: handle).parents.first
+    {
+      chain.append(parent)
+    }
+    return chain
+  }
+
   /// False if there is no such object or it is no commit.
   package func commitExists(_ id: ObjectID) throws(GitError) -> Bool {
     try database.header(id)?.type == .commit
@@ -47,7 +64,7 @@ extension Repository {
     let boundary = try shallowBoundary()
     guard boundary.isEmpty else {
       // The library would go on past the boundary, and fail.
-      return try CommitGraph(from: descendant, boundary: boundary, in: handle).contains(ancestor)
+      return try standings(of: [ancestor], to: descendant).reached.contains(ancestor)
     }
     return try handle.isDescendant(descendant, of: ancestor)
   }
@@ -102,7 +119,8 @@ extension RepositoryHandle {
 
   /// `git_graph_descendant_of`: false for a commit and itself.
   borrowing func isDescendant(_ descendant: ObjectID, of ancestor: ObjectID) throws(GitError) -> Bool {
-    unsafe try withPointer { (repository) throws(GitError) in
+    WorkCount.add(.walks)
+    return unsafe try withPointer { (repository) throws(GitError) in
       var descendantID = descendant.oid
       var ancestorID = ancestor.oid
       let status = unsafe git_graph_descendant_of(repository, &descendantID, &ancestorID)

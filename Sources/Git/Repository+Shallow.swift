@@ -1,6 +1,9 @@
 internal import Glibc
 
 extension Repository {
+  /// The commits at which a shallow clone was cut; empty for a full one.
+  package func shallowCommits() throws(GitError) -> Set<ObjectID> { try shallowBoundary() }
+
   /// The commits at which `git clone --depth` cut the history; empty for a full clone.
   ///
   /// Read afresh each time, since a fetch can deepen the clone: libgit2 1.5 knows whether there is such a file, but

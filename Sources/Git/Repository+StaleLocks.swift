@@ -12,7 +12,8 @@ extension Repository {
   /// lock remains, or if another writer of this program is at work for more than ten seconds.
   @discardableResult
   package func recoverStaleLocks(olderThan seconds: Int64 = 60, now: Int64? = nil) throws(GitError) -> [StaleLock] {
-    let writer = try WriterLock(commonDirectory: commonDirectoryBytes, until: .now + Repository.writerPatience)
+    let writer = try WriterLock(
+      commonDirectory: commonDirectoryBytes, permissions, until: .now + Repository.writerPatience)
     let removed = try recover(writer, olderThan: seconds, now: now ?? Repository.clock())
     try? writer.record(WriterLock.Entry(durable: writer.previous.durable))
     if let lock = try gitLocks().first {
@@ -26,8 +27,9 @@ extension Repository {
   ///
   /// For callers who want to know before they write files. It promises nothing for later: a commit looks again.
   ///
-  /// Throws `.locked` after `patience`.
+  /// Throws `.locked` after `patience`, and at once inside of a git command (`EnclosingCommand`).
   package func waitUntilCommittable(_ patience: Duration = .seconds(1)) throws(GitError) {
+    try EnclosingCommand.expectNone()
     let deadline = ContinuousClock.now + patience
     while try hasForeignLock() {
       if ContinuousClock.now >= deadline {
@@ -135,11 +137,15 @@ extension Repository {
     guard head == commit || head == previous.parent else { return }
     var parentTree: ObjectID?
     if let parent = previous.parent { parentTree = try CommitHandle(parent, in: handle).tree }
-    let changes = try difference(from: parentTree, to: CommitHandle(commit, in: handle).tree)
+    let tree = try CommitHandle(commit, in: handle).tree
+    let step = TreeStep(old: parentTree, new: tree, changes: try difference(from: parentTree, to: tree))
+    let index = try currentIndex()
+    // A person has broken it since, and is told so by the commit that follows.
+    guard index.isWhole else { return }
     if head == commit {
-      try prepareIndex(changes, isFirstCommit: previous.parent == nil, writer).install()
+      try prepareIndex(step, index, isFirstCommit: previous.parent == nil, writer).install()
     } else {
-      try takeBack(changes, writer)
+      try prepareIndex(step.reversed, index, isFirstCommit: false, writer).install()
     }
   }
 
@@ -187,6 +193,7 @@ extension Repository {
   private func removeTemporaryFiles(_ writer: borrowing WriterLock) throws(GitError) {
     let operation = "remove the temporary files of a killed commit"
     try removeFile(at: writer.folderPath + Array("/index.new".utf8), operation)
+    SigningFiles(in: writer.folderPath).remove()
     let objects = commonDirectoryBytes + Array("/objects".utf8)
     for name in folderNames(objects) where name.starts(with: "tmp_object_git2_".utf8) {
       let path = objects + [GitPath.separator] + name

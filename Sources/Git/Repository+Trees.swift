@@ -12,6 +12,18 @@ extension Repository {
     return files
   }
 
+  /// What a folder of a tree holds directly, folders included, in git's order; nothing for a path that is no folder.
+  package func children(of folder: GitPath, inTree tree: ObjectID) throws(GitError) -> [TreeEntry] {
+    guard let start = try database.folder(at: folder, inTree: tree) else { return [] }
+    var entries: [TreeEntry] = []
+    var cursor = try database.tree(start)
+    while let entry = cursor.entry {
+      entries.append(TreeEntry(path: entry.path(in: folder.bytes), id: entry.id, mode: entry.mode))
+      try cursor.advance()
+    }
+    return entries
+  }
+
   /// What a tree holds at `path`, a folder included; nil if there is nothing. The root is not an entry.
   package func entry(at path: GitPath, inTree tree: ObjectID) throws(GitError) -> TreeEntry? {
     try database.entry(at: path, inTree: tree)

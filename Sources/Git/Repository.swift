@@ -23,6 +23,9 @@ package actor Repository {
   /// The folder of the checked-out files; nil in a bare repository.
   package nonisolated let workTree: String?
 
+  /// Who shares the git folder: as it was configured when the repository was opened.
+  package nonisolated let permissions: SharedPermissions
+
   /// `workTree` as bytes, which need not be UTF-8.
   nonisolated let workTreeBytes: [UInt8]?
   nonisolated let gitDirectoryBytes: [UInt8]
@@ -62,6 +65,7 @@ package actor Repository {
     gitDirectory = String(decoding: gitDirectoryBytes, as: UTF8.self)
     commonDirectory = String(decoding: commonDirectoryBytes, as: UTF8.self)
     workTree = workTreeBytes.map { String(decoding: $0, as: UTF8.self) }
+    permissions = try handle.sharedPermissions()
     database = try ObjectDatabase(of: handle)
     self.handle = handle
     // Last: an init that throws earlier runs no deinit, and would leak the thread.

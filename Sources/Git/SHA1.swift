@@ -5,7 +5,7 @@ struct SHA1 {
   )
 
   /// The 20 bytes of the digest.
-  static func hash(_ bytes: [UInt8]) -> [UInt8] {
+  static func hash(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var hash = SHA1()
     let blockSize = 64
     let whole = bytes.count / blockSize * blockSize
@@ -15,7 +15,7 @@ struct SHA1 {
       }
     }
     // A one bit, zeros, and the length in bits, big-endian.
-    var tail = Array(bytes[whole...])
+    var tail = Array(bytes.dropFirst(whole))
     tail.append(0x80)
     while tail.count % blockSize != 56 { tail.append(0) }
     let bitCount = UInt64(bytes.count) &* 8

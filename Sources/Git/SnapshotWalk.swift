@@ -52,12 +52,24 @@ struct SnapshotWalk: ~Copyable {
       if isStart && error.systemError == ENOENT {
         rootMissing = true
       } else {
-        unreadable.append(UnreadablePath(path: folder, error))
+        unreadable.append(UnreadablePath(path: folder, error, isFolder: true))
       }
       return
     }
+    // As for git, whose own files in it decide: a stray `.git` beside tracked files makes no other repository of them.
+    if listing.isRepository, !folder.isRoot, !index.tracksFiles(below: folder) {
+      unreadable.append(
+        UnreadablePath(
+          path: folder, cause: .otherRepository, reason: "it is a repository of its own", isFolder: true))
+      return
+    }
     unreadable.append(contentsOf: listing.unreadable)
-    if listing.holdsAttributes { conversion.isPossible = true }
+    if listing.holdsAttributes {
+      do throws(GitError) { try conversion.foundAttributes(repository) } catch {
+        unreadable.append(UnreadablePath(path: folder, error, isFolder: true))
+        return
+      }
+    }
     for item in listing.items {
       let path = listing.path(of: item)
       if item.isFolder {
@@ -68,7 +80,8 @@ struct SnapshotWalk: ~Copyable {
       } else if item.status.isRegular || item.status.isSymlink {
         append(path, item.status, database, repository)
       } else {
-        unreadable.append(UnreadablePath(path: path, errno: 0, reason: "it is not a regular file"))
+        let kind = SkipReason.Special(mode: item.status.mode) ?? .device
+        unreadable.append(UnreadablePath(path: path, cause: .special(kind), reason: "it is \(kind.rawValue)"))
       }
     }
   }
@@ -78,28 +91,41 @@ struct SnapshotWalk: ~Copyable {
     _ repository: borrowing RepositoryHandle
   ) {
     let match = index.match(path, found)
-    var isKnown = match?.isCurrent ?? false
-    if let match, isKnown, !found.isSymlink {
-      // An object or attribute that cannot be read is a reason to hash, not to give up.
-      isKnown = (try? conversion.isIdentity(path, id: match.id, size: found.size, database, repository)) ?? false
+    var form = ContentConversion.Form.asIs
+    if !found.isSymlink {
+      do throws(GitError) { form = try conversion.form(of: path, repository) } catch {
+        // Whether it goes through a filter, whose input must not get into git, nobody can tell.
+        unreadable.append(UnreadablePath(path: path, error))
+        return
+      }
     }
-    if let match, isKnown {
+    if case .filtered(let name) = form {
+      unreadable.append(
+        UnreadablePath(
+          path: path, cause: .filter(name), reason: "git stores it through the filter \"\(name)\"",
+          isUnchanged: match?.isCurrent ?? false))
+      return
+    }
+    if let match, match.isCurrent {
       // `git add` wrote the object before it wrote the index. A reader that does not find it (a partial clone) takes
       // the file.
+      let size = form == .asIs ? found.size : nil
       entries.append(
         SnapshotEntry(
-          path: path, id: match.id, mode: mode(found, match), size: found.size, source: .object))
+          path: path, id: match.id, mode: mode(found, match), size: size, source: .object, isConverted: form != .asIs))
       return
     }
     do throws(GitError) {
-      let (id, status) = try hash(path, found)
+      let (id, status) = try hash(path, found, form, repository)
       hashedCount += 1
       entries.append(
         SnapshotEntry(
-          path: path, id: id, mode: mode(status, match), size: status.size,
-          source: database.probablyContains(id) ? .object : .workTree))
+          path: path, id: id, mode: mode(status, match), size: form == .asIs ? status.size : nil,
+          source: database.probablyContains(id) ? .object : .workTree, isConverted: form != .asIs))
     } catch {
-      unreadable.append(UnreadablePath(path: path, error))
+      var cause = SkipReason.unreadable
+      if error.code == .encoding, case .converted(let encoding?) = form { cause = .encoding(encoding) }
+      unreadable.append(UnreadablePath(path: path, error, cause: cause))
     }
   }
 
@@ -109,8 +135,10 @@ struct SnapshotWalk: ~Copyable {
     return match?.mode == .executable ? .executable : .regular
   }
 
-  /// The id of a file's bytes, and its status when they were read.
-  private func hash(_ path: GitPath, _ status: FileStatus) throws(GitError) -> (ObjectID, FileStatus) {
+  /// The id of what git would store for a file, and its status when it was read.
+  private func hash(
+    _ path: GitPath, _ status: FileStatus, _ form: ContentConversion.Form, _ repository: borrowing RepositoryHandle
+  ) throws(GitError) -> (ObjectID, FileStatus) {
     if status.isSymlink { return (ObjectID.blob(try workTree.readLink(path.bytes)), status) }
     let operation = "read \(path)"
     // A writer that replaces the file in place can be caught half-way: the status tells, and another try may not.
@@ -120,11 +148,16 @@ struct SnapshotWalk: ~Copyable {
       guard before.isRegular else {
         throw GitError(.changedWhileReading, operation: operation, message: "it is not a regular file any more")
       }
-      let id =
-        before.size <= Int64(maximumFileSize)
-        ? ObjectID.blob(
-          try file.readAll(expecting: Int(before.size), limit: Int(before.size) + growthAllowance, operation))
-        : try ObjectID.blob(streaming: file, operation)
+      let id: ObjectID
+      if before.size <= Int64(maximumFileSize) {
+        let bytes = try file.readAll(
+          expecting: Int(before.size), limit: Int(before.size) + growthAllowance, operation)
+        id = ObjectID.blob(try ContentConversion.stored(bytes, at: path, form, repository))
+      } else if form == .asIs {
+        id = try ObjectID.blob(streaming: file, operation)
+      } else {
+        throw GitError(.tooLarge, operation: operation, message: "it is too large to convert its bytes")
+      }
       if try file.status(operation) == before { return (id, before) }
     }
     throw GitError(.changedWhileReading, operation: operation, message: "it keeps changing while it is read")
@@ -132,8 +165,8 @@ struct SnapshotWalk: ~Copyable {
 }
 
 extension UnreadablePath {
-  init(path: GitPath, _ error: GitError) {
-    self.init(path: path, errno: error.systemError, reason: error.message)
+  init(path: GitPath, _ error: GitError, cause: SkipReason = .unreadable, isFolder: Bool = false) {
+    self.init(path: path, cause: cause, errno: error.systemError, reason: error.message, isFolder: isFolder)
   }
 }
 

@@ -1,10 +1,8 @@
-internal import Glibc
-
 /// What git's index remembers of each file: the id of its content, and the `stat` data it had then.
 ///
-/// The file is parsed here, not by the library, which would allocate each entry, hash the whole file, and sort by
-/// `core.ignoreCase`: that took longer than all the rest of a snapshot. The index is only a cache, is never
-/// locked or written, and is ignored as a whole if anything about it is unexpected: every file is then hashed.
+/// The file is parsed here, not by the library, which would allocate each entry, hash the whole file, sort by
+/// `core.ignoreCase`, and refuse an index that is split or sparse. The index is only a cache, is never locked or
+/// written, and is ignored as a whole if anything about it is unexpected: every file is then hashed.
 ///
 /// Its checksum is not verified, as git does not. A damaged `stat` field causes a hash that was not needed; a damaged
 /// id names an object that does not exist, which a reader notices.
@@ -18,46 +16,34 @@ struct StatCache {
   }
 
   private let index: IndexFile?
-  /// When the index was last written: taken from the open file before it is read.
   private let written: FileTime
   /// All entries before this one sort before the path that was asked for last.
   private var position = 0
 
   /// Reads what the index at `path` (without NUL) knows of `folder` and everything below it.
   init(path: [UInt8], folder: GitPath) {
-    let contents = try? StatCache.contents(of: path)
-    written = contents?.written ?? FileTime(seconds: .min, nanoseconds: 0)
-    index = contents.flatMap { IndexFile($0.bytes, below: folder) }
+    self.init(CheckoutIndex(at: path, below: folder))
   }
 
-  static func contents(of path: [UInt8]) throws(GitError) -> (bytes: [UInt8], written: FileTime) {
-    let operation = "read the index"
-    let number = try unsafe CStrings.withCString(path) { (path) throws(GitError) in
-      let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-      guard number >= 0 else { throw GitError.system(errno, operation) }
-      return number
-    }
-    let file = Descriptor(owning: number)
-    let status = try file.status(operation)
-    let bytes = try file.readAll(expecting: Int(clamping: status.size), limit: 1 << 30, operation)
-    return (bytes, status.modified)
+  init(_ index: CheckoutIndex) {
+    self.index = index.file
+    written = index.written
   }
 
-  /// True if any tracked file, anywhere, is named `.gitattributes`.
-  var holdsAttributes: Bool { index?.holdsAttributes ?? false }
+  /// True if any tracked file, anywhere, is named `.gitattributes`, or may be.
+  var holdsAttributes: Bool { index?.mayHoldAttributes ?? false }
 
   /// The commit that the index records for a submodule at `path`; nil if there is none.
   func submodule(at path: GitPath) -> ObjectID? {
-    guard let index else { return nil }
-    var low = 0
-    var high = index.count
-    while low < high {
-      let middle = low + (high - low) / 2
-      if index.compare(middle, path) < 0 { low = middle + 1 } else { high = middle }
-    }
-    guard low < index.count, index.compare(low, path) == 0 else { return nil }
-    let entry = index.entry(at: low)
+    guard let index, let position = index.position(of: path) else { return nil }
+    let entry = index.entry(at: position)
     return FileMode(rawMode: entry.mode) == .submodule ? entry.id : nil
+  }
+
+  /// Whether the index tracks any file below a folder.
+  func tracksFiles(below folder: GitPath) -> Bool {
+    index.map { !$0.positions(below: folder).isEmpty || $0.folder(around: GitPath(folder.bytes + [GitPath.separator])) != nil }
+      ?? false
   }
 
   /// What the index has for a file. Paths must be asked for in ascending order of bytes.
@@ -82,7 +68,7 @@ struct StatCache {
     // The index keeps 32 bits of each number. The device number is left out, as git does: it changes across mounts.
     guard entry.modified == status.modified, entry.changed == status.changed,
       entry.size == UInt32(truncatingIfNeeded: status.size), entry.inode == UInt32(truncatingIfNeeded: status.inode),
-      entry.mode & 0o170000 == status.mode & 0o170000
+      entry.mode & IndexFile.typeMask == status.mode & IndexFile.typeMask
     else { return false }
     // Written in the same tick of the clock as the index, or later: it may have changed after it was hashed.
     guard entry.modified < written && entry.changed < written else { return false }

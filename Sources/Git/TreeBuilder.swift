@@ -26,6 +26,25 @@ struct TreeBuilder {
     guard !path.isRoot, path.isWellFormed, mode != .tree else {
       throw GitError(.invalidSpec, operation: operation, message: "\(path) cannot name a file in a tree")
     }
+    append(path, mode, id)
+  }
+
+  /// Adds a whole folder, of which only the tree is known; no other path lies in it. It takes part in the order as if
+  /// its path ended in `/`.
+  mutating func append(folder path: GitPath, id: ObjectID) throws(GitError) {
+    let operation = "build a tree"
+    let place = GitPath(path.bytes + [GitPath.separator])
+    if let last, !(last < place) {
+      throw GitError(.invalidSpec, operation: operation, message: "the files are not in order at \(path)")
+    }
+    last = place
+    guard !path.isRoot, path.isWellFormed else {
+      throw GitError(.invalidSpec, operation: operation, message: "\(path) cannot name a folder in a tree")
+    }
+    append(path, .tree, id)
+  }
+
+  private mutating func append(_ path: GitPath, _ mode: FileMode, _ id: ObjectID) {
     let name = path.lastComponent
     let folder = path.bytes[..<name.startIndex]
     if !folder.elementsEqual(prefix) { enter(folder) }

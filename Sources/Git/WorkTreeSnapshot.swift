@@ -8,6 +8,9 @@ package struct WorkTreeSnapshot: Sendable {
   package let unreadable: [UnreadablePath]
   /// True if the folder is not there, so that "no files" is not mistaken for "all deleted".
   package let rootMissing: Bool
+  /// HEAD and the index before the walk began: a commit is made only beside the same, since a `git switch` in between
+  /// would make the files of one branch the changes of another. Nil is not compared.
+  var checkout: CheckoutState?
 
   package init(
     entries: [SnapshotEntry], hashedCount: Int, unreadable: [UnreadablePath], rootMissing: Bool
@@ -17,4 +20,11 @@ package struct WorkTreeSnapshot: Sendable {
     self.unreadable = unreadable
     self.rootMissing = rootMissing
   }
+}
+
+/// What a working tree is a checkout of.
+struct CheckoutState: Equatable {
+  let head: Head
+  /// Of the index's file; nil where there is none, or it cannot be read.
+  let index: FileStatus?
 }

@@ -39,17 +39,18 @@ struct WriterLock: ~Copyable {
 
   /// Waits for other writers of this program, at most until `deadline`; then throws `.locked`.
   ///
-  /// Folder and file are private to the user (0700, 0600).
-  init(commonDirectory: [UInt8], until deadline: ContinuousClock.Instant) throws(GitError) {
+  /// Folder and file are for those whom `permissions` name.
+  init(
+    commonDirectory: [UInt8], _ permissions: SharedPermissions, until deadline: ContinuousClock.Instant
+  ) throws(GitError) {
     let operation = "lock the repository for writing"
     let path = commonDirectory + Array("/\(WriterLock.folderName)".utf8)
-    try unsafe CStrings.withCString(path) { (path) throws(GitError) in
-      guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else { throw GitError.system(errno, operation) }
-    }
+    try permissions.makeStateFolder(at: path)
     let folder = try Descriptor(opening: path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, operation)
     guard let opened = try Descriptor(in: folder, "writer".utf8, O_RDWR | O_CREAT, mode: 0o600, operation) else {
       throw GitError.system(ENOENT, operation)
     }
+    try permissions.share(stateFile: opened.number)
     while flock(opened.number, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else { throw GitError.system(errno, operation) }
       guard ContinuousClock.now < deadline else {

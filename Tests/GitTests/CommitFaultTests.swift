@@ -6,21 +6,15 @@ internal import Testing
 /// Each test runs `commit-fixture`, a process of its own: see there.
 @Suite("Commits that are traced, killed, starved or raced")
 struct CommitFaultTests {
-  /// The executable beside that of the tests.
-  private static var fixture: String {
-    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let count = readlink("/proc/self/exe", &buffer, buffer.count)
-    let path = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return "\(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])/commit-fixture"
-  }
-
   /// Runs the fixture under strace; the trace is returned with the ids that were acknowledged.
   private func trace(
     _ options: [String], _ scratch: GitScratch, _ name: String, count: Int = 1
   ) throws -> (trace: [String], acknowledged: [String], status: Int32) {
     let log = scratch.base + "/trace"
     let output = try ChildProcess.run(
-      "strace", ["-f", "-y", "-s", "300", "-o", log] + options + [Self.fixture, scratch.path, name, "\(count)"],
+      "strace",
+      ["-f", "-y", "-s", "300", "-o", log] + options
+        + [TestProgram.path("commit-fixture"), scratch.path, name, "\(count)"],
       environment: scratch.environment)
     let trace = try ChildProcess.runChecked("cat", [log])
     return (
@@ -185,7 +179,9 @@ struct CommitFaultTests {
         group.addTask {
           let work = BlockingWork()
           return try await work.run {
-            try ChildProcess.runChecked(Self.fixture, [path, "p\(number)", "5"], environment: environment).stdoutText
+            try ChildProcess.runChecked(
+              TestProgram.path("commit-fixture"), [path, "p\(number)", "5"], environment: environment
+            ).stdoutText
           }
         }
       }
@@ -207,7 +203,9 @@ struct CommitFaultTests {
     let scratch = try GitScratch.withHistory()
     let (path, environment) = (scratch.path, scratch.environment)
     async let ours = BlockingWork().run {
-      try ChildProcess.runChecked(Self.fixture, [path, "ours", "30"], environment: environment).stdoutText
+      try ChildProcess.runChecked(
+        TestProgram.path("commit-fixture"), [path, "ours", "30"], environment: environment
+      ).stdoutText
     }
     // A person's git gives up at once when we have the index; a person tries again.
     let person = """

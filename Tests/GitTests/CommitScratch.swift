@@ -16,7 +16,11 @@ extension GitScratch {
       "git", ["-C", path, "fsck", "--full", "--strict", "--no-dangling"], environment: environment)
     #expect(run.status == 0, sourceLocation: location)
     #expect(run.stdoutText == "", sourceLocation: location)
-    #expect(run.stderrText == "", sourceLocation: location)
+    // Git looks at a sparse index by way of a tree, which it cannot make of conflicts, and says what else it ignores.
+    let complaints = run.stderrText.split(separator: "\n").filter {
+      !$0.contains(": unmerged (") && !$0.hasPrefix("ignoring ")
+    }
+    #expect(complaints == [], sourceLocation: location)
   }
 
   /// No lock and no temporary file is left in the git folder.

@@ -285,25 +285,85 @@ struct SnapshotTests {
     #expect(streamed.entries == (try await repository.snapshot(under: .root)).entries)
   }
 
-  @Test("ids are of the bytes on disk where git converts line endings or runs a filter", arguments: ["text", "filter"])
-  func conversions(kind: String) async throws {
-    let scratch = try GitScratch()
-    if kind == "text" {
-      try scratch.write(".gitattributes", "*.md text\n")
-    } else {
-      try scratch.write(".gitattributes", "*.md filter=swap\n")
-      try scratch.git("config", "filter.swap.clean", "tr a-z b-za")
+  @Test(
+    "a file has the id of what git would store for it, whatever asks for the conversion",
+    arguments: ["*.md text", "*.md text eol=crlf", "* text=auto", "*.md ident", "*.md working-tree-encoding=UTF-16LE"])
+  func conversions(attributes: String) async throws {
+    for place in [".gitattributes", "d/.gitattributes", ".git/info/attributes", "elsewhere"] {
+      let scratch = try GitScratch()
+      try scratch.write(place, attributes + "\n")
+      if place == "elsewhere" { try scratch.git("config", "core.attributesFile", scratch.absolute(place)) }
+      try scratch.write("d/e/b.txt", "one\n")
+      try scratch.commit("before")
+      let text = "one\r\n$Id: of somebody else $\r\ntwo\r\n"
+      let isWide = attributes.contains("UTF-16LE")
+      let bytes = isWide ? text.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] } : Array(text.utf8)
+      try scratch.write(Array("d/e/a.md".utf8), bytes)
+      let repository = try open(scratch)
+      let untracked = try await repository.snapshot(under: "d/e")
+      let id = try scratch.git("hash-object", "--path", "d/e/a.md", "d/e/a.md")
+      let entry = try #require(untracked.entries.first { $0.path == "d/e/a.md" }, "\(place)")
+      #expect("\(entry.id)" == id && entry.source == .workTree, "\(place)")
+      // The bytes that are read are those that would be stored.
+      let read = try await repository.read([entry], limit: 1_000, into: [UInt8]()) { read, _, content in
+        read = Array(try content.get())
+        return true
+      }
+      #expect(ObjectID.blob(read) == entry.id, "\(place)")
+
+      try scratch.git("-c", "core.safecrlf=false", "add", "d/e/a.md")
+      try scratch.commit("converted")
+      try settle(scratch)
+      let clean = try await repository.snapshot(under: "d/e")
+      #expect(clean.hashedCount == 0 && clean.unreadable.isEmpty, "\(place)")
+      let tree = try await headTree(repository)
+      #expect(clean.entries.map { TreeEntry($0) } == (try await repository.files(inTree: tree, under: "d/e")))
+      // Touched, it is hashed, to the same.
+      try scratch.write(Array("d/e/a.md".utf8), bytes)
+      #expect(try await repository.snapshot(under: "d/e").entries.map(\.id) == clean.entries.map(\.id), "\(place)")
     }
-    try scratch.write("a.md", "one\r\ntwo\r\n")
+  }
+
+  @Test("a file that goes through a filter is unreadable, and no program is run")
+  func filters() async throws {
+    let scratch = try GitScratch()
+    try scratch.write(".gitattributes", "*.md filter=swap\n")
+    try scratch.git("config", "filter.swap.clean", "tr a-z b-za")
+    try scratch.write("a.md", "one\n")
     try scratch.write("b.txt", "one\n")
     try scratch.commit("converted")
     try settle(scratch)
+    try scratch.git("config", "filter.swap.clean", "touch \(scratch.absolute("run")); cat")
     let repository = try open(scratch)
-    let snapshot = try await repository.snapshot(under: .root)
-    #expect(snapshot.entries.first { $0.path == "a.md" }?.id == ObjectID.blob(Array("one\r\ntwo\r\n".utf8)))
-    #expect(snapshot.hashedCount == 1)
-    let tree = try await headTree(repository)
-    #expect(try await repository.entry(at: "a.md", inTree: tree)?.id != ObjectID.blob(Array("one\r\ntwo\r\n".utf8)))
+    let clean = try await repository.snapshot(under: .root)
+    #expect(clean.unreadable.map(\.path) == ["a.md"] && clean.unreadable.map(\.cause) == [.filter("swap")])
+    #expect(clean.unreadable[0].isUnchanged && clean.entries.contains { $0.path == "b.txt" })
+    try scratch.write("a.md", "two\n")
+    #expect(try await repository.snapshot(under: .root).unreadable.map(\.isUnchanged) == [false])
+    #expect(access(scratch.absolute("run"), F_OK) != 0)
+    #expect(try await repository.obstacle(toStoringAt: "new.md") == .filter("swap"))
+    #expect(try await repository.obstacle(toStoringAt: "new.txt") == nil)
+  }
+
+  @Test("bytes that are not in the encoding of the attributes are unreadable")
+  func wrongEncoding() async throws {
+    let scratch = try GitScratch()
+    try scratch.write(".gitattributes", "*.md working-tree-encoding=UTF-16\n")
+    try scratch.write("a.md", "plain\n")
+    let snapshot = try await open(scratch).snapshot(under: .root)
+    #expect(snapshot.unreadable.map(\.cause) == [.encoding("UTF-16")])
+  }
+
+  @Test("a clone inside the working tree is one unreadable folder; a stray .git beside tracked files is nothing")
+  func nestedRepository() async throws {
+    let scratch = try settled()
+    try scratch.write(".moha/maven/decisions/.git", "gitdir: x")
+    try scratch.git("init", "-q", ".moha/inner")
+    try scratch.write(".moha/inner/file", "x")
+    let snapshot = try await open(scratch).snapshot(under: ".moha")
+    #expect(snapshot.unreadable.map(\.path) == [".moha/inner"])
+    #expect(snapshot.unreadable.map(\.cause) == [.otherRepository])
+    #expect(snapshot.entries.count == 4)
   }
 
   @Test("files in conflict have the id of what is on disk")
