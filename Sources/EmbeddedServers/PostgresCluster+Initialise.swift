@@ -82,12 +82,22 @@ extension PostgresCluster {
   }
 
   /// Removes the folders of runs that were killed in `initdb`.
+  ///
+  /// The `initdb` of a killed run may still be at work in its folder for a while. Nobody else uses that folder, so what
+  /// cannot be removed within seconds is left to the next start.
   private func removeUnfinished() async throws(EmbeddedServersError) {
     let names = try attempt("list \(layout.directory)") { () throws(Errno) in
       try FileSystem.names(in: layout.directory)
     }
     for name in names where name.utf8.starts(with: layout.unfinishedDataPrefix.utf8) {
-      try await removeTree("\(layout.directory)/\(name)")
+      for attempt in 1...20 {
+        do throws(EmbeddedServersError) {
+          try await removeTree("\(layout.directory)/\(name)")
+          break
+        } catch {
+          guard attempt < 20, (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
+        }
+      }
     }
   }
 

@@ -69,7 +69,7 @@ struct PostgresCluster: Sendable {
     // A pg_ctl that a killed run left behind may have brought the server up meanwhile.
     if try await adoptRunningServer() { return }
     try configure()
-    try log.rotateIfLong()
+    try log.prepare()
     try await launch(installation)
   }
 

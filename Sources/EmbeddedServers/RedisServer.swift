@@ -55,7 +55,7 @@ struct RedisServer: Sendable {
     let program = try program()
     try directory.makeSubdirectory(layout.redisDirectory)
     try directory.makeSubdirectory(layout.socketDirectory)
-    try log.rotateIfLong()
+    try log.prepare()
     try attempt("prepare \(layout.redisDirectory)") { () throws(Errno) in
       // Redis removes a socket that is in its way, but a pid file of another process would mislead `process`.
       try FileSystem.remove(layout.redisPidFile)

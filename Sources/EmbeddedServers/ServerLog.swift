@@ -4,7 +4,7 @@ internal import SystemPackage
 /// The log file of one server.
 ///
 /// The server appends to it; this type reads its end, adds a line of its own, and starts a new file when it has
-/// grown too long. The previous file is kept beside it as `.1`.
+/// grown too long. The previous file is kept beside it as `.1`. Only the servers' account can read or write it.
 struct ServerLog: Sendable {
   let path: String
   let account: ServerAccount
@@ -14,11 +14,13 @@ struct ServerLog: Sendable {
   /// How far back `tail` looks, in bytes.
   private static let window: Int64 = 65_536
 
-  func rotateIfLong() throws(EmbeddedServersError) {
+  /// Before a server is started, which would make the file with what the umask leaves of its own idea.
+  func prepare() throws(EmbeddedServersError) {
     try attempt("rotate the log \(path)") { () throws(Errno) in
       guard let found = try FileSystem.attributes(of: path), found.size > ServerLog.rotationSize else { return }
       try FileSystem.rename(path, to: "\(path).1")
     }
+    try attempt("make the log \(path)") { () throws(Errno) in _ = try open() }
   }
 
   /// Now, as a place in the log: see `text(since:)`.
@@ -50,16 +52,23 @@ struct ServerLog: Sendable {
   /// Adds a line about something that was done to the server from outside.
   func append(_ line: String) throws(EmbeddedServersError) {
     try attempt("write to the log \(path)") { () throws(Errno) in
-      let file = try OpenFile(file: path, writing: true, appending: true, creation: .ifMissing)
-      let found = try file.attributes()
-      // Root writes into a folder of the servers' account: a hard link planted there must not be followed.
-      guard found.kind == .file, found.links == 1 else { throw Errno.permissionDenied }
-      if account.isOther, found.uid != account.uid {
-        guard found.uid == ServerAccount.effectiveUser else { throw Errno.permissionDenied }
-        try file.setOwner(account)
-      }
-      try file.write(Array("\(ServerLog.timestamp()) moha-sync: \(line)\n".utf8))
+      try open().write(Array("\(ServerLog.timestamp()) moha-sync: \(line)\n".utf8))
     }
+  }
+
+  /// Opens the file to append to it, and makes it if it is missing.
+  private func open() throws(Errno) -> OpenFile {
+    let file = try OpenFile(file: path, writing: true, appending: true, creation: .ifMissing)
+    let found = try file.attributes()
+    // Root writes into a folder of the servers' account: a hard link planted there must not be followed.
+    guard found.kind == .file, found.links == 1 else { throw Errno.permissionDenied }
+    if account.isOther, found.uid != account.uid {
+      guard found.uid == ServerAccount.effectiveUser else { throw Errno.permissionDenied }
+      try file.setOwner(account)
+    }
+    // A server of an older version may have made it.
+    if found.mode != 0o600 { try file.setPermissions(0o600) }
+    return file
   }
 
   /// Now in UTC, as `2026-01-31 23:59:59 UTC`.

@@ -29,9 +29,10 @@ extension Commands where Self: ~Copyable {
     try wire.runPrepared(sql, parameters).rows
   }
 
-  /// Runs several statements without parameters. Outside of a transaction they are one, unless they say otherwise.
+  /// Runs several statements without parameters. Outside of a transaction they are one, unless they say otherwise;
+  /// behind a pooler they are one in any case.
   package func script(_ sql: String) throws(PostgresError) {
-    try wire.script(sql)
+    try wire.runScript(sql)
   }
 
   /// Feeds the rows of a query to `body` as they arrive, one at a time, in bounded memory.
@@ -67,7 +68,8 @@ extension Commands where Self: ~Copyable {
 }
 
 extension ResultHandle {
-  fileprivate var rows: [Row] {
+  /// All rows.
+  var rows: [Row] {
     let table = ResultTable(self)
     return (0..<table.rowCount).map { Row(table: table, index: $0) }
   }

@@ -1,4 +1,5 @@
 internal import DedicatedThread
+internal import Telemetry
 
 /// A connection to a PostgreSQL server, on a thread of its own.
 ///
@@ -81,10 +82,16 @@ package actor Connection {
   /// The process identifier of the server's process for this connection; 0 once closed.
   package var backendPID: Int { wire?.backendPID ?? 0 }
 
-  /// Runs a statement that must be sent although the task is cancelled, such as the release of a lock.
-  func executeRegardless(_ sql: String, _ parameters: [Value]) throws(PostgresError) -> [Row] {
-    guard let wire else { throw Self.closed }
-    return try Session(wire: wire).query(sql, parameters)
+  /// Whether a pooler is at the other end: then each transaction may be in another session of the server, and a
+  /// statement outside of one has one of its own.
+  package var isPooled: Bool { wire?.isPooled ?? false }
+
+  /// The encoding in which the database keeps text, such as `UTF8`; nil where the server did not tell.
+  package var serverEncoding: String? { wire?.handle.parameter("server_encoding") }
+
+  /// Runs a statement that cannot be in a transaction, such as CREATE DATABASE.
+  package func executeAlone(_ sql: String) async throws(PostgresError) {
+    try await call { wire throws(PostgresError) in _ = try wire.runAsIs(sql, []) }
   }
 
   // MARK: Shared
@@ -92,7 +99,9 @@ package actor Connection {
   private func connect(_ settings: ConnectionSettings) async throws(PostgresError) {
     let operation = Operation()
     let outcome: Result<Wire, PostgresError> = await withTaskCancellationHandler {
-      attempt(operation) { () throws(PostgresError) in try Wire(settings, operation) }
+      attempt(operation) { () throws(PostgresError) in
+        try Phase.awaiting("Postgres") { () throws(PostgresError) in try Wire(settings, operation) }
+      }
     } onCancel: {
       operation.cancel()
     }

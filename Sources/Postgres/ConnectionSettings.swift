@@ -7,19 +7,25 @@ internal import CLibPQ
 package struct ConnectionSettings: Sendable, Hashable {
   /// libpq's keywords (`host`, `port`, `user`, `password`, `dbname`, `options`, …) and their values.
   package private(set) var parameters: [String: String]
+  /// The schema that a URL names as other libraries do (`?schema=sales`); libpq knows of none.
+  package private(set) var schema: String?
 
   /// Settings from keywords and values. Keywords are checked when connecting; empty values count as left out.
   package init(parameters: [String: String] = [:]) {
     self.parameters = parameters.filter { !$0.value.isEmpty }
   }
 
-  /// Settings from a `postgresql://` URL or a `keyword=value` string, both as libpq reads them.
+  /// Settings from a `postgresql://` URL or a `keyword=value` string, as libpq reads them.
+  ///
+  /// A URL may be one of another library: with its driver in the scheme (`postgresql+asyncpg://`), with `?schema=`, with
+  /// parameters that only concern a driver, in quotation marks.
   ///
   /// - Throws: `.invalidParameter` when it cannot be read. The error does not quote the string, which may hold a
   ///   password.
   package init(conninfo: String) throws(PostgresError) {
-    guard !conninfo.utf8.contains(0) else { throw Self.unreadable }
-    guard let options = unsafe PQconninfoParse(conninfo, nil) else { throw Self.unreadable }
+    guard !conninfo.utf8.contains(0) else { throw WrittenConnection.unreadable }
+    let written = try WrittenConnection(conninfo)
+    guard let options = unsafe PQconninfoParse(written.conninfo, nil) else { throw WrittenConnection.unreadable }
     defer { unsafe PQconninfoFree(options) }
     var parameters: [String: String] = [:]
     var option = unsafe options
@@ -30,18 +36,27 @@ package struct ConnectionSettings: Sendable, Hashable {
       unsafe option += 1
     }
     self.init(parameters: parameters)
+    schema = written.schema
   }
 
-  private static var unreadable: PostgresError {
-    PostgresError(
-      .invalidParameter, operation: "reading the connection string",
-      message: "it is neither a postgresql:// URL nor keyword=value pairs",
-      hint: "In a URL, percent-encode the special characters of the password: @ is %40, : is %3A, / is %2F, % is %25.")
-  }
+  /// Every keyword that libpq knows.
+  static let keywords: Set<String> = {
+    guard let options = unsafe PQconndefaults() else { return [] }
+    defer { unsafe PQconninfoFree(options) }
+    var keywords: Set<String> = []
+    var option = unsafe options
+    while let keyword = unsafe option.pointee.keyword {
+      unsafe keywords.insert(String(cString: keyword))
+      unsafe option += 1
+    }
+    return keywords
+  }()
 
   /// These settings with those of `other` in place of their own where both have one.
   package func merging(_ other: ConnectionSettings) -> ConnectionSettings {
-    ConnectionSettings(parameters: parameters.merging(other.parameters) { _, new in new })
+    var merged = ConnectionSettings(parameters: parameters.merging(other.parameters) { _, new in new })
+    merged.schema = other.schema ?? schema
+    return merged
   }
 
   /// The same server and role with another database.

@@ -66,8 +66,10 @@ extension PostgresError {
     package static let serverStarting = Code("server-starting")
     /// 42501.
     package static let insufficientPrivilege = Code("insufficient-privilege")
-    /// 57014, or the task was cancelled before the statement was sent.
+    /// The task was cancelled: the server ended the statement for it (57014), or it was never sent.
     package static let cancelled = Code("cancelled")
+    /// 57014, and nobody here cancelled: a time limit of the server's, or somebody else did.
+    package static let timedOut = Code("timed-out")
     /// Class 23.
     package static let constraintViolation = Code("constraint-violation")
     /// Class 40: a serialization failure or a deadlock.

@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// The column names of a result. The first of two equal names wins, as in `PQfnumber`.
 final class ResultColumns: Sendable {
   let names: [String]
@@ -24,6 +26,7 @@ final class ResultTable: Sendable {
   init(_ result: borrowing ResultHandle) {
     columns = ResultColumns(result)
     rowCount = result.rowCount
+    WorkCount.add(.rowsReceived, rowCount)
     var bytes: [UInt8] = []
     var ranges: [Range<Int>?] = []
     ranges.reserveCapacity(result.rowCount * result.columnCount)

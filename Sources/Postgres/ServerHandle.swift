@@ -106,20 +106,35 @@ internal import Glibc
     }
   }
 
-  /// `connect_timeout` from wherever libpq took it; 10 s if from nowhere; nil, without limit, if it is not positive.
-  private static func timeLimit(_ pointer: OpaquePointer) -> Duration? {
-    guard let options = unsafe PQconninfo(pointer) else { return .seconds(10) }
+  /// What the server reported of itself, such as `server_encoding`; nil where it did not.
+  func parameter(_ name: String) -> String? {
+    guard let value = unsafe PQparameterStatus(pointer, name) else { return nil }
+    return unsafe String(cString: value)
+  }
+
+  /// A connection option from wherever libpq took it: the settings, a variable, a service file.
+  func option(_ name: String) -> String? {
+    unsafe Self.option(name, pointer)
+  }
+
+  private static func option(_ name: String, _ pointer: OpaquePointer) -> String? {
+    guard let options = unsafe PQconninfo(pointer) else { return nil }
     defer { unsafe PQconninfoFree(options) }
     var option = unsafe options
     while let keyword = unsafe option.pointee.keyword {
-      if unsafe strcmp(keyword, "connect_timeout") == 0, let value = unsafe option.pointee.val,
-        let seconds = unsafe Int32(String(cString: value))
-      {
-        return seconds > 0 ? .seconds(seconds) : nil
+      if unsafe strcmp(keyword, name) == 0 {
+        guard let value = unsafe option.pointee.val else { return nil }
+        return unsafe String(cString: value)
       }
       unsafe option += 1
     }
-    return .seconds(10)
+    return nil
+  }
+
+  /// `connect_timeout`; 10 s where nothing sets it; nil, without limit, if it is not positive.
+  private static func timeLimit(_ pointer: OpaquePointer) -> Duration? {
+    guard let text = unsafe option("connect_timeout", pointer), let seconds = Int32(text) else { return .seconds(10) }
+    return seconds > 0 ? .seconds(seconds) : nil
   }
 
   /// The reason why there is no connection, with the SQLSTATE that the verbose message begins with.

@@ -27,6 +27,7 @@ package struct Session: Commands, ~Copyable {
   }
 
   private static func beginStatement(_ isolation: Transaction.Isolation, readOnly: Bool) -> String {
-    "BEGIN ISOLATION LEVEL \(isolation.rawValue) \(readOnly ? "READ ONLY" : "READ WRITE")"
+    // Not READ WRITE: where the server, the database or the role takes no writes, that is meant.
+    "BEGIN ISOLATION LEVEL \(isolation.rawValue)\(readOnly ? " READ ONLY" : "")"
   }
 }

@@ -1,8 +1,13 @@
 internal import CLibPQ
+internal import Telemetry
 
 extension Wire {
   /// Runs `COPY … FROM STDIN (FORMAT binary)` and lets `body` write its rows; the number of rows.
   func copyIn(_ sql: String, _ body: (inout CopyWriter) throws -> Void) throws -> Int {
+    try streamUnderOurSettings { try copyInAsIs(sql, body) }
+  }
+
+  private func copyInAsIs(_ sql: String, _ body: (inout CopyWriter) throws -> Void) throws -> Int {
     try beginCopy(sql, expecting: PGRES_COPY_IN)
     isStreaming = true
     defer { isStreaming = false }
@@ -22,6 +27,10 @@ extension Wire {
 
   /// Runs `COPY … TO STDOUT (FORMAT binary)` and lends each row to `body`; the number of rows.
   func copyOut(_ sql: String, _ body: (borrowing BinaryRow) throws -> Void) throws -> Int {
+    try streamUnderOurSettings { try copyOutAsIs(sql, body) }
+  }
+
+  private func copyOutAsIs(_ sql: String, _ body: (borrowing BinaryRow) throws -> Void) throws -> Int {
     let wasInTransaction = isInTransaction
     try beginCopy(sql, expecting: PGRES_COPY_OUT)
     isStreaming = true
@@ -59,6 +68,8 @@ extension Wire {
   /// Reads the result that follows the data, and then to the end.
   private func finishCopy(_ sql: String) throws(PostgresError) -> Int {
     defer { abandonResults(cancelling: false) }
-    return try unsafe checked(unsafe PQgetResult(handle.pointer), sql).affectedRows
+    let rows = try unsafe checked(unsafe PQgetResult(handle.pointer), sql).affectedRows
+    WorkCount.add(.rowsCopied, rows)
+    return rows
   }
 }

@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Telemetry
 
 extension Wire {
   /// How many statements may be under way before their answers are read, which bounds what waits in memory.
@@ -12,7 +13,7 @@ extension Wire {
   /// - Returns: The sum of affected rows.
   func executeMany(_ sql: String, _ parameterSets: some Sequence<[Value]>) throws -> Int {
     guard !isInTransaction else { return try pipeline(sql, parameterSets) }
-    return try transaction("BEGIN") { try pipeline(sql, parameterSets) }
+    return try transaction(Wire.plainBegin) { try pipeline(sql, parameterSets) }
   }
 
   private func pipeline(_ sql: String, _ parameterSets: some Sequence<[Value]>) throws(PostgresError) -> Int {
@@ -58,6 +59,7 @@ extension Wire {
     guard unsafe PQsendFlushRequest(handle.pointer) == 1, unsafe PQflush(handle.pointer) == 0 else {
       throw failed(Self.operationName(sql), sql)
     }
+    WorkCount.add(.statements)
     while progress.unanswered > 0 {
       do throws(PostgresError) {
         unsafe progress.affectedRows += try checked(unsafe PQgetResult(handle.pointer), sql).affectedRows

@@ -3,6 +3,10 @@ internal import CLibPQ
 extension Wire {
   /// Feeds the rows of a query to `body` as they arrive, one at a time.
   func stream(_ sql: String, _ parameters: [Value], _ body: (borrowing RowView) throws -> Void) throws {
+    try streamUnderOurSettings { try streamAsIs(sql, parameters, body) }
+  }
+
+  private func streamAsIs(_ sql: String, _ parameters: [Value], _ body: (borrowing RowView) throws -> Void) throws {
     try checkReady(sql)
     let list = try ParameterList(parameters, operation: Self.operationName(sql))
     let wasInTransaction = isInTransaction

@@ -4,7 +4,7 @@ extension Wire {
   /// Runs `body` between BEGIN and COMMIT; rolls back when it throws.
   func transaction<R>(_ begin: String, _ body: () throws -> R) throws -> R {
     forgetFailure()
-    try script(begin)
+    try self.begin(begin)
     let value: R
     do {
       value = try body()
@@ -16,6 +16,31 @@ extension Wire {
     try uncancellable { () throws(PostgresError) in try commit() }
     return value
   }
+
+  /// Runs what outside of a transaction would be a statement of its own: behind a pooler, in one that has our settings.
+  func underOurSettings<R: ~Copyable>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
+    guard isPooled, !isInTransaction, !isStreaming else { return try body() }
+    forgetFailure()
+    try begin(Wire.plainBegin)
+    let value: R
+    do throws(PostgresError) {
+      value = try body()
+    } catch {
+      rollBack()
+      throw error
+    }
+    try uncancellable { () throws(PostgresError) in try commit() }
+    return value
+  }
+
+  /// The same for what feeds a closure.
+  func streamUnderOurSettings<R>(_ body: () throws -> R) throws -> R {
+    guard isPooled, !isInTransaction, !isStreaming else { return try body() }
+    return try transaction(Wire.plainBegin, body)
+  }
+
+  /// The BEGIN of a single statement, whatever isolation the role or the database would give it.
+  static let plainBegin = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
   private func commit() throws(PostgresError) {
     guard handle.transactionStatus != PQTRANS_INERROR else {

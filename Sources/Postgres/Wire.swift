@@ -1,5 +1,6 @@
 internal import CLibPQ
 internal import DedicatedThread
+internal import Telemetry
 
 /// One server connection, as its thread sees it: the only code that sends statements through libpq.
 ///
@@ -16,6 +17,12 @@ package final class Wire {
   var isStreaming = false
   /// The first error since the transaction in hand began or since it went back to a savepoint.
   private(set) var failure: PostgresError?
+  private let settings: SessionSettings
+  /// Whether the other end is a pooler, which may give each transaction to another session of the server.
+  ///
+  /// Nothing of a session is relied on then: no setting, no prepared statement. A statement outside of a transaction
+  /// gets one of its own.
+  private(set) var isPooled = false
 
   /// Connects and sets what every session of ours has.
   init(_ settings: ConnectionSettings, _ operation: Operation) throws(PostgresError) {
@@ -24,6 +31,8 @@ package final class Wire {
       throw PostgresError(.connectionFailed, operation: "preparing for cancellation", message: handle.message)
     }
     canceller = unsafe Canceller(cancel)
+    self.settings = SessionSettings(
+      serverVersion: Int(unsafe PQserverVersion(handle.pointer)), options: handle.option("options"))
     try configureSession()
   }
 
@@ -38,20 +47,39 @@ package final class Wire {
     return handle.isOpen && handle.transactionStatus == PQTRANS_IDLE && !isStreaming
   }
 
-  /// Text forms of values, time zone and quoting are those that this module reads, whatever the server's default.
+  /// Sets what every session of ours has, where the session is ours.
+  ///
+  /// A pooler makes up the identifier that it tells its clients for the server's process, since a client has no process
+  /// of its own. What was set is undone there before anybody else can get the session.
   private func configureSession() throws(PostgresError) {
-    try script(
-      """
-      SET client_min_messages = warning; SET standard_conforming_strings = on; SET DateStyle = 'ISO, YMD';
-      SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'
-      """)
-    guard serverVersion >= 140_000 else { return }
+    let process = try answeredInTime { () throws(PostgresError) in
+      let rows = try script("BEGIN; \(settings.forSession); SELECT pg_backend_pid()::bigint").rows
+      return try rows.first?.int(0)
+    }
+    guard process == Int64(backendPID) else {
+      isPooled = true
+      try script("ROLLBACK")
+      return
+    }
     do throws(PostgresError) {
       // Without it, the backend of a killed client finishes its statement first and keeps its locks until then.
-      try script("SET client_connection_check_interval = '2s'")
+      let check = serverVersion >= 140_000 ? "; SET client_connection_check_interval = '2s'" : ""
+      try script("COMMIT\(check)")
     } catch where error.sqlState == .invalidParameterValue {
       // The server's platform cannot tell that a client is gone; its locks then end with its statement.
     }
+  }
+
+  /// Repeats what the server's own time limit ended before it was lifted.
+  private func answeredInTime<R>(_ body: () throws(PostgresError) -> R) throws(PostgresError) -> R {
+    for _ in 1..<5 {
+      do throws(PostgresError) {
+        return try body()
+      } catch where error.code == .timedOut {
+        rollBack()
+      }
+    }
+    return try body()
   }
 
   // MARK: Cancellation
@@ -109,6 +137,11 @@ package final class Wire {
 
   /// Runs one parameterised statement.
   func run(_ sql: String, _ parameters: [Value]) throws(PostgresError) -> ResultHandle {
+    try underOurSettings { () throws(PostgresError) in try runAsIs(sql, parameters) }
+  }
+
+  /// Runs one parameterised statement without a transaction around it, for what cannot be in one.
+  func runAsIs(_ sql: String, _ parameters: [Value]) throws(PostgresError) -> ResultHandle {
     try checkReady(sql)
     let list = try ParameterList(parameters, operation: Self.operationName(sql))
     let isSent = unsafe list.withPointers { count, values, lengths, formats in
@@ -117,7 +150,12 @@ package final class Wire {
     return try result(ifSent: isSent, sql)
   }
 
-  /// Runs several statements without parameters; the last one's result.
+  /// Runs several statements without parameters, under the settings of ours.
+  func runScript(_ sql: String) throws(PostgresError) {
+    _ = try underOurSettings { () throws(PostgresError) in try script(sql) }
+  }
+
+  /// Runs several statements without parameters as they are; the last one's result.
   @discardableResult
   func script(_ sql: String) throws(PostgresError) -> ResultHandle {
     try checkReady(sql)
@@ -129,6 +167,8 @@ package final class Wire {
   /// Outside of a transaction, a statement that the server has forgotten (`DISCARD ALL`) or whose result type a
   /// migration has changed is prepared anew; inside, the error has already ended the transaction.
   func runPrepared(_ sql: String, _ parameters: [Value]) throws(PostgresError) -> ResultHandle {
+    // Another transaction may be in another session, which knows nothing of it.
+    if isPooled { return try run(sql, parameters) }
     let wasInTransaction = isInTransaction
     do throws(PostgresError) {
       return try runPreparedOnce(sql, parameters)
@@ -152,7 +192,14 @@ package final class Wire {
   }
 
   /// The name under which `sql` is prepared, after preparing it if need be.
+  ///
+  /// Behind a pooler that is the unnamed statement, which the next one replaces.
   func prepare(_ sql: String) throws(PostgresError) -> String {
+    if isPooled {
+      try checkReady(sql)
+      _ = try result(ifSent: unsafe PQsendPrepare(handle.pointer, "", sql, 0, nil), sql)
+      return ""
+    }
     if let name = statements.name(of: sql) { return name }
     try checkReady(sql)
     if let evicted = statements.evict() { try script("DEALLOCATE \(evicted)") }
@@ -172,6 +219,11 @@ package final class Wire {
   /// connection. A COPY is returned as soon as it has begun.
   func result(ifSent isSent: CInt, _ sql: String) throws(PostgresError) -> ResultHandle {
     guard isSent == 1 else { throw failed(Self.operationName(sql), sql) }
+    WorkCount.add(.statements)
+    return try Phase.awaiting("Postgres") { () throws(PostgresError) in try awaitResult(sql) }
+  }
+
+  private func awaitResult(_ sql: String) throws(PostgresError) -> ResultHandle {
     var last: ResultHandle?
     var failure: PostgresError?
     while let pointer = unsafe PQgetResult(handle.pointer) {
@@ -206,13 +258,21 @@ package final class Wire {
 
   /// The error of a statement, remembered in case that it is hidden from the end of the transaction.
   func failed(_ result: borrowing ResultHandle, _ sql: String) -> PostgresError {
-    let error = PostgresError(result, sql: sql, connectionIsOpen: handle.isOpen)
+    var error = PostgresError(result, sql: sql, connectionIsOpen: handle.isOpen)
+    if error.code == .cancelled, operation?.isCancelled != true {
+      error.code = .timedOut
+      error.hint =
+        "nobody here cancelled it: statement_timeout, as PGOPTIONS or the URL's options set it, or pg_cancel_backend; "
+        + "see SHOW statement_timeout"
+    }
     failure = failure ?? error
     return error
   }
 
   /// The error of a call that gave no result.
   func failed(_ operation: String, _ sql: String? = nil) -> PostgresError {
+    // A server that died shows only in what is read after the write that failed.
+    handle.noticeInput()
     var error = PostgresError(
       handle.isOpen ? .protocolViolation : .connectionLost, operation: operation, message: handle.message)
     error.statement = sql
@@ -220,6 +280,16 @@ package final class Wire {
   }
 
   func forgetFailure() { failure = nil }
+
+  /// Begins a transaction under the settings of ours; `statement` is its BEGIN.
+  func begin(_ statement: String) throws(PostgresError) {
+    do throws(PostgresError) {
+      try script(isPooled ? "\(statement); \(settings.forTransaction)" : statement)
+    } catch {
+      rollBack()
+      throw error
+    }
+  }
 
   /// `executing INSERT`: the statement's first word, since a statement may hold a secret (`ALTER ROLE … PASSWORD`).
   static func operationName(_ sql: String) -> String {

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import EmbeddedServers
@@ -98,13 +99,17 @@ struct LayoutTests {
       #expect(log.tail(lines: 1).hasSuffix(" UTC moha-sync: third"))
       #expect(log.tail(lines: 9).split(separator: "\n").count == 3)
       #expect(log.tail(lines: 9, since: position).split(separator: "\n").count == 2)
-      try log.rotateIfLong()
+      try log.prepare()
       #expect(log.tail(lines: 9).split(separator: "\n").count == 3)
       try write(String(repeating: "x", count: Int(ServerLog.rotationSize) + 1), to: "\(folder)/log")
-      try log.rotateIfLong()
+      try log.prepare()
       let old = try FileSystem.attributes(of: "\(folder)/log.1")
       #expect(log.position() == 0)
       #expect(old?.size == ServerLog.rotationSize + 1)
+      // Of an older version, which left it to the server to make the file.
+      #expect(chmod("\(folder)/log", 0o666) == 0)
+      try log.prepare()
+      #expect(try FileSystem.attributes(of: "\(folder)/log")?.mode == 0o600)
     }
   }
 

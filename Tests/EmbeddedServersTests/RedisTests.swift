@@ -39,6 +39,22 @@ struct RedisTests {
     }
   }
 
+  @Test("Whatever the umask, nobody else can read or write what the servers make")
+  func umask() async throws {
+    try await withServers { fixture in
+      let script = "umask 000; \"$0\" redis \"$1\" && \"$0\" up \"$1\""
+      let made = try await run(
+        "/bin/sh", ["-c", script, try fixtureProgram(), fixture.root], environment: fixture.environment)
+      #expect(made.isSuccess, "\(made.output)")
+      let status = await fixture.servers.status()
+      for log in [status.redisLog, status.postgresLog] {
+        var found = stat()
+        #expect(stat(log, &found) == 0)
+        #expect(found.st_mode & 0o777 == 0o600, "\(log)")
+      }
+    }
+  }
+
   @Test("A pid file that names a foreign process ends nobody")
   func reusedPid() async throws {
     try await withServers { fixture in

@@ -9,7 +9,7 @@ struct ErrorTests {
     arguments: [
       ("42P01", .undefinedTable), ("23505", .constraintViolation), ("23502", .constraintViolation),
       ("40001", .serializationFailure), ("40P01", .serializationFailure), ("42501", .insufficientPrivilege),
-      ("57014", .cancelled), ("53100", .diskFull), ("25006", .readOnly), ("57P03", .serverStarting),
+      ("57014", .timedOut), ("53100", .diskFull), ("25006", .readOnly), ("57P03", .serverStarting),
       ("3D000", .databaseMissing), ("28P01", .authenticationFailed), ("55P03", .lockNotAvailable),
       ("08P01", .protocolViolation), ("08006", .connectionLost), ("P0001", .server), ("42601", .server),
     ] as [(String, PostgresError.Code)])

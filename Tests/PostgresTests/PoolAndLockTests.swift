@@ -60,30 +60,41 @@ struct PoolAndLockTests {
   }
 
   @Test(
-    "An advisory lock keeps others out, and is free again on every path",
+    "An advisory lock keeps other transactions out, and is free again however its own ends",
     arguments: [AdvisoryLock.Key.single(.max), .pair(namespace: -1, hash: 7)])
   func exclusion(key: AdvisoryLock.Key) async throws {
     let database = try await PostgresServer.shared().database()
     let (first, second) = (try await database.connect(), try await database.connect())
-    let rival = AdvisoryLock(key, on: second)
-    let lock = AdvisoryLock(key, on: first)
-    try await lock.withLock(timeout: .zero) {
-      let error = await #expect(throws: PostgresError.self) { try await rival.withLock(timeout: .zero) {} }
-      #expect(error?.code == .lockNotAvailable)
-      #expect(error?.isTransient == true)
+    let lock = AdvisoryLock(key)
+    func take(_ connection: Connection) async throws -> Bool {
+      try await connection.transaction { try lock.tryToTake(in: $0) }
     }
-    try await rival.withLock(timeout: .zero) {}
-    await #expect(throws: Stop.self) { try await lock.withLock(timeout: .zero) { throw Stop() } }
-    try await rival.withLock(timeout: .zero) {}
-    // Cancelled while it holds the lock: the release is sent all the same.
-    let task = Task {
-      try await lock.withLock(timeout: .zero) {
-        withUnsafeCurrentTask { unsafe $0?.cancel() }
-        try Task.checkCancellation()
+    try await first.script("CREATE TABLE steps (n int)")
+    // The lock is held while the second one tries: its refusal is written before the first one ends.
+    let holder = Task {
+      try await first.transaction { transaction in
+        let isTaken = try lock.tryToTake(in: transaction)
+        let again = try lock.tryToTake(in: transaction)
+        while try transaction.query("SELECT FROM steps").isEmpty {}
+        return isTaken && again
       }
     }
-    await #expect(throws: CancellationError.self) { try await task.value }
-    try await rival.withLock(timeout: .zero) {}
-    #expect(try await second.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").isEmpty)
+    let held = """
+      SELECT FROM pg_locks WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      """
+    while try await second.query(held).isEmpty { await Task.yield() }
+    #expect(try await !take(second))
+    try await second.script("INSERT INTO steps VALUES (1)")
+    #expect(try await holder.value)
+    #expect(try await take(second))
+    await #expect(throws: Stop.self) {
+      try await first.transaction { transaction in
+        #expect(try lock.tryToTake(in: transaction))
+        throw Stop()
+      }
+    }
+    #expect(try await take(second))
+    #expect(try await second.query(held).isEmpty)
   }
 }
