@@ -61,14 +61,14 @@ let package = Package(
     .target(name: "Telemetry", swiftSettings: settings),
     .target(
       name: "Records",
-      dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      dependencies: ["Telemetry", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: settings),
     .target(
       name: "SecretScan",
       dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strictSettings),
-    .target(name: "Git", dependencies: ["CLibGit2", "DedicatedThread"], swiftSettings: strictSettings),
-    .target(name: "Postgres", dependencies: ["CLibPQ", "DedicatedThread"], swiftSettings: strictSettings),
+    .target(name: "Git", dependencies: ["CLibGit2", "DedicatedThread", "Telemetry"], swiftSettings: strictSettings),
+    .target(name: "Postgres", dependencies: ["CLibPQ", "DedicatedThread", "Telemetry"], swiftSettings: strictSettings),
     .target(name: "Redis", dependencies: ["CHiredis", "DedicatedThread"], swiftSettings: strictSettings),
     .target(
       name: "Persistence",
@@ -140,7 +140,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "SecretScanTests", dependencies: ["SecretScan", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "SecretScanTests",
+      dependencies: ["SecretScan", "TestSupport", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
     // Commits as a process of its own, to be traced, killed and run beside others by the tests.
     .executableTarget(
       name: "commit-fixture", dependencies: ["Git"], path: "Tests/commit-fixture", swiftSettings: settings),
@@ -167,6 +170,11 @@ let package = Package(
       name: "PersistenceTests",
       dependencies: ["Persistence", "Records", "Git", "Postgres", "Redis", "TestSupport", "redis-fixture"],
       exclude: ["Fixtures"],
+      swiftSettings: settings),
+    // How the work of a run grows with what there is: counted, not timed.
+    .testTarget(
+      name: "GrowthTests",
+      dependencies: ["Persistence", "Records", "Git", "Postgres", "Telemetry", "TestSupport"],
       swiftSettings: settings),
     // An MCP server with the content of the public conformance suite, to be run by clients of the tests.
     .executableTarget(

@@ -20,6 +20,18 @@ static const unsigned char fence_check[] = {
 static const unsigned char snapshots[] = {
 #embed "../../migrations/0006_snapshots.sql"
 };
+static const unsigned char arrival[] = {
+#embed "../../migrations/0007_arrival.sql"
+};
+static const unsigned char leases[] = {
+#embed "../../migrations/0008_leases.sql"
+};
+static const unsigned char interface[] = {
+#embed "../../migrations/0009_interface.sql"
+};
+static const unsigned char run_totals[] = {
+#embed "../../migrations/0010_run_totals.sql"
+};
 static const unsigned char manifest[] = {
 #embed "../../migrations/schema.txt"
 };
@@ -31,6 +43,10 @@ static const struct moha_migration migrations[] = {
 	{ "0004_fences.sql", fences, sizeof fences },
 	{ "0005_fence_check.sql", fence_check, sizeof fence_check },
 	{ "0006_snapshots.sql", snapshots, sizeof snapshots },
+	{ "0007_arrival.sql", arrival, sizeof arrival },
+	{ "0008_leases.sql", leases, sizeof leases },
+	{ "0009_interface.sql", interface, sizeof interface },
+	{ "0010_run_totals.sql", run_totals, sizeof run_totals },
 };
 
 size_t moha_migration_count(void)

@@ -4,7 +4,6 @@ package import Postgres
 extension AdvisoryLock.Key {
   package enum Purpose: String, Sendable {
     case migration
-    case reconcile
   }
 
   /// The key for one purpose and one scope within a database: the first eight bytes of SHA-256 of both, which

@@ -1,3 +1,4 @@
+internal import Crypto
 package import Git
 internal import Postgres
 package import Records
@@ -34,7 +35,10 @@ package struct AgentRecords: Sendable {
     files = AgentFiles(of: repository, agent: agent)
     service = RecordService(
       writer: RecordWriter(repository: repository, agent: agent, settings: writing), events: events, activity: activity,
-      database: database.ifUp)
+      database: {
+        try database.checkSettings()
+        return await database.ifUp()
+      })
   }
 
   /// Records what the client asks for, and returns the answer that existing clients parse.
@@ -49,6 +53,11 @@ package struct AgentRecords: Sendable {
     feed.changes()
   }
 
+  /// 16 hexadecimal digits that tell a tree and an agent apart from others, and from which nobody reads the path.
+  package static func mark(root: String, agent: Agent) -> String {
+    String(hex(SHA256.hash(data: Array("moha-sync/tree/\(root)\n\(agent.name)".utf8))).prefix(16))
+  }
+
   /// Compares git with the database; changes nothing.
   package func verify() async throws -> Verification {
     let clock = ContinuousClock()
@@ -56,9 +65,12 @@ package struct AgentRecords: Sendable {
     let repository = try lookout.separate()
     // The tree first: without one there is nothing to compare.
     _ = try await RecordSource(.workTree, agent: agent, repository: repository)
+    try database.checkSettings()
     guard let database = await database.ifUp() else { throw AgentRecords.databaseAway("nothing was compared") }
     let survey = try await Survey.of(repository, agent: agent, database: database, .workTree)
-    return Verification(survey, elapsed: clock.now - start)
+    var verification = Verification(survey, elapsed: clock.now - start)
+    verification.standing = await RowMemory(of: repository, agent: agent, database: database).look()
+    return verification
   }
 
   /// Brings the database to what git holds, within the safety rails. The embedded server is started for it.
@@ -95,11 +107,19 @@ package struct DatabaseAccess: Sendable {
   package let ifUp: @Sendable () async -> Database?
   /// The same after starting the embedded server, where that is the database.
   package let starting: @Sendable () async throws -> Database
+  /// What is wrong with the settings of the database, in words for any client; nil where nothing is.
+  package let fault: String?
 
   package init(
-    ifUp: @escaping @Sendable () async -> Database?, starting: @escaping @Sendable () async throws -> Database
+    ifUp: @escaping @Sendable () async -> Database?, starting: @escaping @Sendable () async throws -> Database,
+    fault: String? = nil
   ) {
     self.ifUp = ifUp
     self.starting = starting
+    self.fault = fault
+  }
+
+  func checkSettings() throws {
+    if let fault { throw PersistenceError(.invalidName, fault, hint: "`moha-sync config show --origin` says what is set") }
   }
 }

@@ -17,7 +17,8 @@ package enum Deadline {
   /// is for programs that end soon after. Cancelling the caller cancels the work, and the result is what it throws, or
   /// `.late` after the grace.
   package static func run<Result: Sendable>(
-    _ limit: Duration, grace: Duration = .seconds(2), _ body: @escaping @Sendable () async throws -> Result
+    _ limit: Duration, grace: Duration = .seconds(2), clock: some Clock<Duration> = ContinuousClock(),
+    _ body: @escaping @Sendable () async throws -> Result
   ) async -> Ending<Result> {
     let waiter = Waiter<Ending<Result>>()
     let work = Task {
@@ -27,22 +28,38 @@ package enum Deadline {
         waiter.resume(.threw(error))
       }
     }
-    let isExpired = Mutex(false)
-    let clock = Task {
+    let state = Mutex(State())
+    let timer = Task {
       // A cancelled sleep is the caller's cancellation, or the end of the work.
-      if (try? await Task.sleep(for: limit)) != nil { isExpired.withLock { $0 = true } }
+      let isExpired = (try? await clock.sleep(for: limit)) != nil
       work.cancel()
-      await Task { try? await Task.sleep(for: grace) }.value
-      waiter.resume(.late)
+      state.withLock { state in
+        if isExpired { state.isExpired = true }
+        guard !state.isOver else { return }
+        state.patience = Task { if (try? await clock.sleep(for: grace)) != nil { waiter.resume(.late) } }
+      }
     }
     let ending = await withTaskCancellationHandler {
       await waiter.value()
     } onCancel: {
-      clock.cancel()
+      timer.cancel()
     }
-    clock.cancel()
-    if isExpired.withLock({ $0 }), case .threw = ending { return .late }
+    timer.cancel()
+    let isExpired = state.withLock { state in
+      state.isOver = true
+      // Whoever calls often would otherwise leave a sleeper behind each time.
+      state.patience?.cancel()
+      return state.isExpired
+    }
+    if isExpired, case .threw = ending { return .late }
     return ending
+  }
+
+  private struct State {
+    var isExpired = false
+    var isOver = false
+    /// What is left of the grace.
+    var patience: Task<Void, Never>?
   }
 }
 

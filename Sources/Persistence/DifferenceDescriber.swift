@@ -26,7 +26,7 @@ struct DifferenceDescriber {
   }
 
   mutating func describe(
-    _ plan: ReconciliationPlan, rows: RowSet, schemaDrift: [String], schemaVersion: Int
+    _ plan: ReconciliationPlan, rows: RowSet, schemaDrift: [SchemaDrift], schemaVersion: Int
   ) async throws {
     if connection == nil {
       add(Difference(.schemaDrift, kind: nil, key: "database", path: nil, message: "the database does not exist"))
@@ -34,8 +34,8 @@ struct DifferenceDescriber {
       let message = "the schema was not migrated by this program yet"
       add(Difference(.schemaDrift, kind: nil, key: schema.name, path: nil, message: message))
     } else {
-      for line in schemaDrift {
-        add(Difference(.schemaDrift, kind: nil, key: line, path: nil, message: "the database lacks \(line)"))
+      for drift in schemaDrift {
+        add(Difference(.schemaDrift, kind: nil, key: drift.line, path: nil, message: drift.message))
       }
     }
     for record in plan.inserts {
@@ -87,7 +87,7 @@ struct DifferenceDescriber {
         Difference(
           .counterDrift, kind: nil, key: drift.counter, path: RecordPath(drift.path.bytes).text,
           message: "\(drift.counter) says \(drift.written), the tree holds \(drift.counted)",
-          fields: [FieldDifference(name: drift.counter, git: String(drift.counted), row: String(drift.written))]))
+          fields: [FieldDifference(name: drift.counter, git: String(drift.counted), row: drift.written)]))
     }
     if plan.checkpointDrift {
       add(
@@ -116,14 +116,15 @@ struct DifferenceDescriber {
   private mutating func describe(updates: [ReconciliationPlan.Update]) async throws {
     guard let connection else { return }
     for chunk in updates.chunks(of: 1_000) {
-      var stored: [Int64: RecordRow] = [:]
+      // Each table counts its ids from 1.
+      var stored: [RecordKind: [Int64: RecordRow]] = [:]
       for (kind, updates) in Dictionary(grouping: chunk, by: \.record.kind) {
-        let found = try await RecordRow.read(updates.map(\.row.id), of: kind, schema: schema, connection: connection)
-        stored.merge(found) { first, _ in first }
+        stored[kind] = try await RecordRow.read(
+          updates.map(\.row.id), of: kind, schema: schema, connection: connection)
       }
       let records = try await contents(of: chunk.map(\.record))
       for (update, record) in zip(chunk, records) {
-        add(describe(update, record: record, stored: stored[update.row.id]))
+        add(describe(update, record: record, stored: stored[update.record.kind]?[update.row.id]))
       }
     }
   }
@@ -137,7 +138,9 @@ struct DifferenceDescriber {
     var message = "the row says something else"
     var fields: [FieldDifference] = []
     if let stored {
-      if let record { fields = record.row.fieldDifferences(from: stored) }
+      if let record {
+        fields = EventSpelling.record(record, spelledAs: row.eventType).row.fieldDifferences(from: stored)
+      }
       do throws(RecordError) {
         _ = try Record(row: stored, kind: git.kind)
       } catch {
@@ -155,10 +158,29 @@ struct DifferenceDescriber {
     if git.kind != .event { compare("object_id", git.objectID.description, row.objectID.map { hex($0) }) }
     let status: GitStatus = git.archivedCommit == nil ? .current : .archived
     compare("git_status", status.rawValue, row.status)
-    if (git.archivedCommit == nil) != (row.archivedCommit == nil) {
+    if git.archivedCommit == nil || row.archivedCommit == nil || fields.isEmpty {
       compare("archived_commit", git.archivedCommit?.description, row.archivedCommit.map { hex($0) })
     }
-    if row.contentHash == git.contentHash.bytes { message = "the row says the same, but not where it comes from" }
+    let named = Set(fields.map(\.name))
+    for (gap, column) in StoredRow.gapColumns where row.gaps.contains(gap) && !named.contains(column) {
+      let expected: String? =
+        switch gap {
+        case .source: git.sourceCommit?.description
+        case .object: git.objectID.description
+        case .creationTime: record?.time?.description
+        default: "the number of open_positions"
+        }
+      if let expected { fields.append(FieldDifference(name: column, git: expected, row: nil)) }
+    }
+    if update.losesNothing || row.contentHash == git.contentHash.bytes {
+      message = "the row says the same, but not where it comes from"
+    }
+    switch update.manner {
+    case .changed: break
+    case .claimed: message = "the row of another writer stands for this record, and does not name it yet"
+    case .renamed: message = "renamed: the row has the name \(row.key?.text ?? "?") and says the same"
+    case .adopted: message = "the row was written into git, and does not say so yet"
+    }
     return Difference(
       `class`, kind: git.kind, key: git.key.text, path: path, rowID: row.id, gitHash: git.contentHash,
       rowHash: row.contentHash, message: message, fields: fields)
@@ -171,6 +193,18 @@ struct DifferenceDescriber {
 
   // MARK: Provenance
 
+  /// Nil where the clone lacks trees of its history, so that it does not know.
+  private func lastCommits(
+    touching paths: Set<GitPath>, from head: ObjectID
+  ) async throws(GitError) -> [GitPath: Commit]? {
+    do {
+      return try await repository.lastCommits(touching: paths, from: head)
+    } catch {
+      guard error.code == .missingObject else { throw error }
+      return nil
+    }
+  }
+
   private mutating func addProvenance() async throws {
     guard let head = source.commit else { return }
     var paths: Set<GitPath> = []
@@ -178,7 +212,7 @@ struct DifferenceDescriber {
       if let path = difference.path.flatMap({ RecordPath(text: $0) }) { paths.insert(GitPath(path.bytes)) }
     }
     guard !paths.isEmpty else { return }
-    let commits = try await repository.lastCommits(touching: paths, from: head.id)
+    guard let commits = try await lastCommits(touching: paths, from: head.id) else { return }
     for index in differences.indices {
       guard let path = differences[index].path.flatMap({ RecordPath(text: $0) }),
         let commit = commits[GitPath(path.bytes)]

@@ -9,6 +9,8 @@ package struct GitRecord: Sendable {
     case file(SnapshotEntry)
     /// An entry of the session log, already parsed: log entries are small and have no file of their own.
     indirect case event(Event)
+    /// In no file that is read: a write that waits in the journal, and its bytes there.
+    indirect case waiting(Record, [UInt8])
   }
 
   package let kind: RecordKind
@@ -25,13 +27,21 @@ package struct GitRecord: Sendable {
   package let archivedCommit: ObjectID?
 }
 
-/// A record file that gives no record, and why. Its raw bytes go to quarantine.
+/// A file, or a part of a log, that gives no record or does not say what it should, and why. Its raw bytes go to
+/// quarantine.
 package struct CorruptFile: Sendable {
-  package let kind: RecordKind
+  /// What the file is by its place.
+  package let role: FileRole
   package let key: RecordKey
   package let entry: SnapshotEntry
   /// What is wrong, the first error first.
   package let diagnostics: [Diagnostic]
   /// The bytes to keep where they are a part of the file, as an entry of the log is; nil for the file's own.
   package let part: [UInt8]?
+
+  /// Nil for a file that holds no records: an identity, a persona, what is known of the infrastructure.
+  package var kind: RecordKind? { role.kind }
+
+  /// The kind's name, or else the role's.
+  var label: String { kind?.name ?? role.rawValue }
 }

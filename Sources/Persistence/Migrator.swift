@@ -4,7 +4,7 @@ package import Postgres
 ///
 /// Forward only. Each migration runs in one transaction with its own bookkeeping row, so a killed run leaves
 /// whole migrations. An edited, missing or out-of-order migration and a schema newer than the program are
-/// refused before anything is written. One migrator at a time: a session advisory lock, polled.
+/// refused before anything is written. One migrator at a time: each of these transactions holds an advisory lock.
 ///
 /// The files may run again on a database that has their effect; `repair` relies on it, to bring back a table,
 /// column, index or function that somebody dropped.
@@ -67,67 +67,104 @@ package struct Migrator: Sendable {
 
   /// Applies pending migrations up to and including `target` (all when nil) and returns them.
   package func migrate(_ connection: Connection, to target: Int? = nil) async throws -> [Migration] {
-    try await withLock(connection) {
-      let pending = try await status(connection).pending.filter { $0.version <= target ?? .max }
-      for migration in pending {
-        try await connection.transaction { transaction in
-          try prepareSchema(transaction)
-          try transaction.script(migration.sql)
-          _ = try transaction.execute(
-            "INSERT INTO maven_migrations (version, name, sha256) VALUES ($1, $2, $3)",
-            [.int(Int64(migration.version)), .text(migration.name), .text(migration.checksum)])
-        }
+    let status = try await status(connection)
+    let pending = status.pending.filter { $0.version <= target ?? .max }
+    guard !pending.isEmpty else { return [] }
+    let end = pending.last?.version ?? status.version
+    try await refuseForeignTables(connection)
+    // Tables that were there before this program knew how to say what they lack.
+    var isAdopting = status.version > 0
+    if !isAdopting { isAdopting = try await catalog(connection).contains { $0.hasPrefix("table ") } }
+    isAdopting = isAdopting && pending.contains { $0.version == Migrator.exceptionsVersion }
+    let notesExceptions = isAdopting
+    var applied: [Migration] = []
+    for migration in pending {
+      let isNew = try await withLock(connection) { transaction in
+        try prepareSchema(transaction)
+        // Another run may have applied it since the bookkeeping was read.
+        let isKnown = try !transaction.query(
+          "SELECT FROM maven_migrations WHERE version = $1", [.int(Int64(migration.version))]
+        ).isEmpty
+        guard !isKnown else { return false }
+        try run([migration], endingAt: end, transaction)
+        _ = try transaction.execute(
+          "INSERT INTO maven_migrations (version, name, sha256) VALUES ($1, $2, $3)",
+          [.int(Int64(migration.version)), .text(migration.name), .text(migration.checksum)])
+        if notesExceptions, migration.version == end { try noteExceptions(transaction) }
+        return true
       }
-      return pending
+      if isNew { applied.append(migration) }
     }
+    return applied
   }
 
-  /// The lines of the manifest that the catalog lacks, sorted; a missing table is one line. Empty when the schema holds all that it must;
-  /// what users added is not drift.
-  package func drift(_ connection: Connection) async throws -> [String] {
-    let lines = try await catalog(connection)
-    let missing = Migration.manifest.subtracting(lines).sorted()
-    // A missing table stands for its columns, indexes and triggers.
-    let tables = Set(missing.filter { $0.hasPrefix("table ") }.map { $0.dropFirst("table ".count) })
-    return missing.filter { line in
-      let words = line.split(separator: " ", maxSplits: 2)
-      guard words.count >= 2, ["column", "index", "trigger"].contains(words[0]) else { return true }
-      return !tables.contains(words[1].prefix { $0 != "." })
-    }
+  /// What is not as the migrations leave it, sorted by lines of the manifest; then sequences that stand behind the
+  /// numbers that are taken. A missing table is one item. Empty when the schema holds all that it must; what users added is
+  /// not drift, nor what an older database was made otherwise with.
+  package func drift(_ connection: Connection) async throws -> [SchemaDrift] {
+    let catalog = try await catalog(connection)
+    let exceptions = try await exceptions(connection, catalog)
+    let behind = try await SequenceState.behind(connection, schema: schema)
+    return SchemaDrift.found(in: catalog, exceptions: exceptions) + behind.map(\.drift)
   }
 
   /// What the catalog says of the schema's `maven_` objects, in the lines of the manifest.
   package func catalog(_ connection: Connection) async throws -> Set<String> {
-    let rows = try await connection.query(Migrator.catalogQuery, [.text(schema.name)])
-    return Set(try rows.map { try $0.string(0) })
+    try await SchemaCatalog.lines(connection, schema: schema)
   }
 
-  /// Runs the applied migrations again, to bring back what was dropped or altered by hand, and returns the
-  /// drift that is left. Rows are kept; only a `content_hash` column, which is derived, is ever made anew.
-  package func repair(_ connection: Connection) async throws -> [String] {
-    try await withLock(connection) {
-      let before = try await drift(connection)
-      guard !before.isEmpty else { return [] }
-      let applied = try await status(connection).applied.map(\.version)
-      try await connection.transaction { transaction in
-        try prepareSchema(transaction)
-        for line in before where line.contains(".content_hash ") {
-          let table = line.dropFirst("column ".count).prefix { $0 != "." }
-          try transaction.script("ALTER TABLE IF EXISTS \(table) DROP COLUMN IF EXISTS content_hash")
-        }
-        for line in before where line.hasPrefix("trigger ") {
-          let words = line.split(separator: " ")
-          guard words.count == 3 else { continue }
-          let sql = "SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = $2"
-          if try !transaction.query(sql, [.text(String(words[1])), .text(String(words[2]))]).isEmpty {
-            try transaction.script("ALTER TABLE \(words[1]) ENABLE TRIGGER \(words[2])")
-          }
-        }
-        for migration in migrations where applied.contains(migration.version) {
-          try transaction.script(migration.sql)
-        }
+  /// Lines that an older database was adopted without, as they are compared.
+  private func exceptions(_ connection: Connection, _ catalog: Set<String>) async throws -> Set<String> {
+    guard catalog.contains("table maven_schema_exceptions") else { return [] }
+    let rows = try await connection.query("SELECT line FROM \(schema.qualified("maven_schema_exceptions"))")
+    return Set(try rows.map { SchemaCatalog.key(try $0.string(0)) })
+  }
+
+  /// Notes what the tables of an older database were made otherwise with, once, when they come to have a place for it.
+  private func noteExceptions(_ transaction: borrowing Transaction) throws {
+    let catalog = try SchemaCatalog.lines(transaction, schema: schema)
+    let lines = SchemaDrift.found(in: catalog).map(\.line).filter { SchemaDrift.mayBeOtherwise($0, in: catalog) }
+    _ = try transaction.execute(
+      "INSERT INTO maven_schema_exceptions (line) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", [.textArray(lines)])
+  }
+
+  private static let exceptionsVersion = 8
+
+  /// Brings back what was dropped or altered by hand, where that is safe, and returns the drift that is left.
+  ///
+  /// The applied migrations run again, then what they only make with a table is made by itself, and sequences are set to
+  /// the numbers that are taken. Rows are kept; only a `content_hash` column, which is derived, is ever made anew. What
+  /// the role may not mend is left.
+  package func repair(_ connection: Connection) async throws -> [SchemaDrift] {
+    let before = try await drift(connection)
+    guard !before.isEmpty else { return [] }
+    try await SequenceState.mend(connection, schema: schema)
+    let objects = before.filter { !$0.line.hasSuffix(" behind") }
+    if !objects.isEmpty {
+      do {
+        try await remake(objects, connection)
+      } catch let error as PostgresError where error.code == .insufficientPrivilege {
+        return try await drift(connection)
       }
-      return try await drift(connection)
+      // A column that has a sequence again has rows that are numbered.
+      try await SequenceState.mend(connection, schema: schema)
+    }
+    return try await drift(connection)
+  }
+
+  private func remake(_ drift: [SchemaDrift], _ connection: Connection) async throws {
+    let status = try await status(connection)
+    let applied = Set(status.applied.map(\.version))
+    let again = migrations.filter { applied.contains($0.version) }
+    let repair = SchemaRepair(
+      schema: schema, exceptions: try await exceptions(connection, try await catalog(connection)))
+    try await withLock(connection) { transaction in
+      try prepareSchema(transaction)
+      let grants = try repair.prepare(transaction, drift)
+      try run(again, endingAt: status.version, drift: drift.map(\.line), transaction)
+      for grant in grants { try transaction.script(grant) }
+      // In a schema that is on its way to the newest version much is still to come.
+      if status.pending.isEmpty { try repair.finish(transaction) }
     }
   }
 
@@ -147,45 +184,23 @@ package struct Migrator: Sendable {
       """)
   }
 
-  private func withLock<R: Sendable>(_ connection: Connection, _ body: () async throws -> R) async throws -> R {
-    do {
-      return try await AdvisoryLock(.moha(.migration, scope: schema.name), on: connection)
-        .withLock(timeout: .seconds(10), body)
-    } catch let error as PostgresError where error.code == .lockNotAvailable {
-      throw PersistenceError(
-        .locked, "another migration of the schema \(schema) is running: nothing was changed",
-        hint: "run the command again when it has ended")
+  /// Runs `body` in a transaction that keeps other migrators of the schema out; waits for one for ten seconds.
+  private func withLock<R: Sendable>(
+    _ connection: Connection, _ body: @escaping @Sendable (borrowing Transaction) throws -> R
+  ) async throws -> R {
+    let lock = AdvisoryLock(.moha(.migration, scope: schema.name))
+    let deadline = ContinuousClock.now + .seconds(10)
+    while true {
+      let result: R? = try await connection.transaction { transaction in
+        try lock.tryToTake(in: transaction) ? try body(transaction) : nil
+      }
+      if let result { return result }
+      guard ContinuousClock.now < deadline else {
+        throw PersistenceError(
+          .locked, "another migration of the schema \(schema) is running: nothing was changed",
+          hint: "run the command again when it has ended")
+      }
+      try await Task.sleep(for: .milliseconds(50))
     }
   }
-
-  /// Parentheses, spaces and text casts are left out of expressions: versions of PostgreSQL print them
-  /// differently. Tables that bots fill may spell text as varchar, so their column types are not compared.
-  private static let catalogQuery = #"""
-    WITH tables AS (
-      SELECT c.oid, c.relname, c.relkind,
-        c.relname IN ('maven_decisions', 'maven_milestones', 'maven_memory') AS is_git_backed
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v') AND c.relname LIKE 'maven\_%')
-    SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'table ' END || relname FROM tables
-    UNION ALL
-    SELECT 'column ' || t.relname || '.' || a.attname
-      || CASE WHEN t.is_git_backed THEN ' ' || format_type(a.atttypid, a.atttypmod) ELSE '' END
-      || CASE WHEN a.attname = 'content_hash' THEN COALESCE(' generated '
-           || md5(regexp_replace(pg_get_expr(d.adbin, d.adrelid), '[[:space:]()]|::text', '', 'g')), '')
-         ELSE '' END
-    FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = 's'
-    WHERE t.relkind <> 'v'
-    UNION ALL
-    SELECT 'index ' || t.relname || CASE WHEN i.indisunique THEN ' unique ' ELSE ' ' END
-      || trim(regexp_replace(split_part(pg_get_indexdef(i.indexrelid), ' USING ', 2), '([[:space:]()]|::text)+', ' ', 'g'))
-    FROM tables t JOIN pg_index i ON i.indrelid = t.oid AND i.indisvalid
-    UNION ALL
-    SELECT 'trigger ' || t.relname || ' ' || g.tgname || CASE g.tgenabled WHEN 'O' THEN '' ELSE ' disabled' END
-    FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
-    UNION ALL
-    SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ') ' || md5(p.prosrc)
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = $1 AND p.proname LIKE 'maven\_%'
-    """#
 }

@@ -10,14 +10,15 @@ internal import Records
 struct NewerRows {
   private let head: ObjectID?
   private let agent: Agent
-  private let repository: Repository
+  private let standings: CommitStandings
   private let schema: SchemaName
   private let rows: RowSet
 
-  init(source: RecordSource, rows: RowSet, repository: Repository, schema: SchemaName) {
+  /// - Parameter standings: of the commits that the rows and their checkpoint name, to the source's.
+  init(source: RecordSource, rows: RowSet, standings: CommitStandings, schema: SchemaName) {
     head = source.commit?.id
     agent = source.agent
-    self.repository = repository
+    self.standings = standings
     self.schema = schema
     self.rows = rows
   }
@@ -25,19 +26,16 @@ struct NewerRows {
   /// Moves what the plan would take back to its held part. Returns what to tell the user.
   func holdBack(_ plan: inout ReconciliationPlan, connection: Connection) async throws -> [String] {
     guard let head else { return [] }
-    var newer: [ObjectID] = []
-    for commit in rows.sourceCommits.sorted() where commit != head {
-      if try await isNewer(commit, than: head) { newer.append(commit) }
-    }
-    if let checkpoint = rows.checkpoint?.commit, checkpoint != head {
-      if try await isNewer(checkpoint, than: head) {
+    var newer = standings.newer
+    if let checkpoint = rows.checkpoint?.commit {
+      if newer.contains(checkpoint) {
         plan.isBehind = true
-      } else if try await repository.commitExists(checkpoint) == false,
-        try await hasStood(at: head, connection: connection)
+      } else if standings.absent.contains(checkpoint) || standings.severed.contains(checkpoint),
+        try await RunReports(agent: agent, connection: connection, schema: schema).haveStood(at: head)
       {
-        // The database was here and went on to commits that this clone does not have.
+        // The database was here and went on to commits that this clone does not have, or not with all before them.
         plan.isBehind = true
-        for commit in rows.sourceCommits where try await !repository.commitExists(commit) { newer.append(commit) }
+        newer.formUnion(standings.absent.union(standings.severed))
       }
     }
     guard !newer.isEmpty else { return plan.isBehind ? [behind(head)] : [] }
@@ -54,41 +52,34 @@ struct NewerRows {
     "git stands at \(head), before the commit that the database was brought to last"
   }
 
-  private func isNewer(_ commit: ObjectID, than head: ObjectID) async throws -> Bool {
-    guard try await repository.commitExists(commit) else { return false }
-    return try await repository.isAncestor(head, of: commit)
-  }
-
-  /// Whether an earlier run brought the database to this commit.
-  private func hasStood(at commit: ObjectID, connection: Connection) async throws -> Bool {
-    let table = schema.qualified("maven_reconcile_runs")
-    let exists = try await connection.query("SELECT to_regclass($1) IS NOT NULL", [.text(table)]).first?.bool(0)
-    guard exists == true else { return false }
-    return try await connection.query(
-      "SELECT EXISTS (SELECT FROM \(table) WHERE agent = $1 AND commit_id = $2)",
-      [.text(agent.name), .bytes(commit.bytes)]
-    ).first?.bool(0) ?? false
-  }
-
   private func hold(
-    _ commits: [ObjectID], in plan: inout ReconciliationPlan, connection: Connection
+    _ commits: Set<ObjectID>, in plan: inout ReconciliationPlan, connection: Connection
   ) async throws {
     for kind in RecordKind.allCases {
       let ids =
         plan.updates.filter { $0.record.kind == kind }.map(\.row.id)
+        + plan.refused.filter { $0.record.kind == kind }.compactMap(\.row?.id)
         + plan.removals.filter { $0.kind == kind && $0.reason == .orphaned }.map(\.row.id)
       var held: Set<Int64> = []
       for chunk in ids.chunks(of: 5_000) {
         let found = try await connection.query(
           """
-          SELECT id::bigint FROM \(schema.qualified(kind.table))
-          WHERE id = ANY($1::bigint[]) AND encode(source_commit, 'hex') = ANY($2::text[])
-          """, [.intArray(chunk), .textArray(commits.map(\.description))])
-        for row in found { held.insert(try row.int(0)) }
+          SELECT id::bigint, source_commit FROM \(schema.qualified(kind.table))
+          WHERE id = ANY($1::bigint[]) AND source_commit IS NOT NULL
+          """, [.intArray(chunk)])
+        for row in found {
+          guard let commit = ObjectID(bytes: try row.bytes(1)), commits.contains(commit) else { continue }
+          held.insert(try row.int(0))
+        }
       }
       guard !held.isEmpty else { continue }
       plan.heldUpdates += plan.updates.filter { $0.record.kind == kind && held.contains($0.row.id) }
       plan.updates.removeAll { $0.record.kind == kind && held.contains($0.row.id) }
+      plan.heldUpdates += plan.refused.compactMap { refused in
+        guard let row = refused.row, refused.record.kind == kind, held.contains(row.id) else { return nil }
+        return ReconciliationPlan.Update(row: row, record: refused.record)
+      }
+      plan.refused.removeAll { $0.record.kind == kind && $0.row.map { held.contains($0.id) } ?? false }
       plan.heldRemovals += plan.removals.filter {
         $0.kind == kind && held.contains($0.row.id) && $0.reason == .orphaned
       }

@@ -13,6 +13,7 @@ struct RecordContents {
     for (index, record) in records.enumerated() {
       switch record.content {
       case .event(let event): found[index] = .event(event)
+      case .waiting(let record, _): found[index] = record
       case .file(let entry): files.append((index, entry))
       }
     }

@@ -37,19 +37,16 @@ package struct RecordHistory: Sendable {
     let end = try await repository.resolve(to)
     var start: ObjectID?
     if let from { start = try await repository.resolve(from) }
+    let root = GitPath(agent.root.bytes)
     var steps: [Step] = []
-    for change in try await repository.history(under: GitPath(agent.root.bytes), from: end) {
-      if steps.count >= limit { break }
-      if let start {
-        if change.commit.id == start { continue }
-        if try await repository.isAncestor(change.commit.id, of: start) { continue }
-      }
-      steps.append(Step(commit: change.commit, changes: try await changes(of: change.changes)))
+    var logs = ParsedLogs(repository: repository)
+    for change in try await repository.history(under: root, from: end, since: start, limit: limit) {
+      steps.append(Step(commit: change.commit, changes: try await changes(of: change.changes, &logs)))
     }
     return steps
   }
 
-  private func changes(of files: [TreeChange]) async throws -> [Change] {
+  private func changes(of files: [TreeChange], _ logs: inout ParsedLogs) async throws -> [Change] {
     var changes: [Change] = []
     for file in files {
       let path = RecordPath(file.path.bytes)
@@ -57,7 +54,7 @@ package struct RecordHistory: Sendable {
       let action: Change.Action = file.old == nil ? .added : file.new == nil ? .removed : .changed
       switch role {
       case .sessionLog, .rotatedLog:
-        let (old, new) = try await (events(file.old), events(file.new))
+        let (new, old) = try await (logs.entries(of: file.new), logs.entries(of: file.old))
         let (oldKeys, newKeys) = (Set(old.map(\.recordKey)), Set(new.map(\.recordKey)))
         for (action, entries, others) in [(Change.Action.added, new, oldKeys), (.removed, old, newKeys)] {
           for entry in entries where !others.contains(entry.recordKey) {
@@ -84,12 +81,6 @@ package struct RecordHistory: Sendable {
       }
     }
     return changes
-  }
-
-  private func events(_ entry: TreeEntry?) async throws -> [LogEntry] {
-    guard let entry, entry.mode.isBlob else { return [] }
-    let bytes = try await repository.blob(entry.id, limit: GitRecordReader.logLimit)
-    return SessionLog.parse(bytes, path: RecordPath(entry.path.bytes)).entries
   }
 
   private func record(_ entry: TreeEntry?, role: FileRole) async throws -> Record? {
@@ -126,5 +117,23 @@ package struct RecordHistory: Sendable {
           ])
         }),
     ])
+  }
+}
+
+/// Entries of versions of logs. From commit to commit the older version of one step is the newer one of the next, so the
+/// last one is kept for each log.
+private struct ParsedLogs {
+  let repository: Repository
+  private var last: [GitPath: (blob: ObjectID, entries: [LogEntry])] = [:]
+
+  init(repository: Repository) { self.repository = repository }
+
+  mutating func entries(of entry: TreeEntry?) async throws -> [LogEntry] {
+    guard let entry, entry.mode.isBlob else { return [] }
+    if let known = last[entry.path], known.blob == entry.id { return known.entries }
+    let bytes = try await repository.blob(entry.id, limit: GitRecordReader.logLimit)
+    let entries = SessionLog.parse(bytes, path: RecordPath(entry.path.bytes)).entries
+    last[entry.path] = (entry.id, entries)
+    return entries
   }
 }

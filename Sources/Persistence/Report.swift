@@ -81,29 +81,52 @@ package enum Report {
   }
 
   /// `reconcile --json`, applied or not.
-  package static func reconcile(_ outcome: Reconciler.Outcome) -> JSONValue {
-    reconcile(
+  package static func reconcile(
+    _ outcome: Reconciler.Outcome, adopted: [Adoption.Adopted]? = nil, left: [Adoption.Orphan] = []
+  ) -> JSONValue {
+    let report = reconcile(
       outcome.survey, applied: true, repaired: outcome.repaired, remaining: outcome.remaining, runID: outcome.run.id,
-      quarantined: outcome.quarantined)
+      quarantined: outcome.quarantined, returned: outcome.returned, relinked: outcome.relinked,
+      standing: outcome.standing)
+    guard let adopted else { return report }
+    let items = adopted.map { item in
+      object([
+        "kind": .string(item.kind.name), "row": .integer(Int(item.id)), "path": .string(item.path),
+        "commit": string(item.commit?.description),
+      ])
+    }
+    return report.adding(["adopted": .array(items), "not_adopted": .array(left.map(orphan))])
   }
 
-  /// `reconcile --dry-run --json`: nothing repaired, everything remaining.
-  package static func dryRun(_ survey: Survey) -> JSONValue {
-    reconcile(survey, applied: false, repaired: [:], remaining: survey.repairable, runID: nil, quarantined: 0)
+  private static func orphan(_ orphan: Adoption.Orphan) -> JSONValue {
+    object([
+      "kind": .string(orphan.kind.name), "row": .integer(Int(orphan.rowID)), "key": string(orphan.key),
+      "path": string(orphan.path), "reason": string(orphan.obstacle),
+    ])
+  }
+
+  /// `reconcile --dry-run --json`: nothing repaired, every difference remaining.
+  ///
+  /// - Parameter orphans: with `--adopt`, the rows that would be written into git.
+  package static func dryRun(_ survey: Survey, orphans: [Adoption.Orphan]? = nil) -> JSONValue {
+    let report = reconcile(
+      survey, applied: false, repaired: [:], remaining: survey.rowDifferences, runID: nil, quarantined: 0)
+    return orphans.map { report.adding(["adoptable": .array($0.map(orphan))]) } ?? report
   }
 
   private static func reconcile(
     _ survey: Survey, applied: Bool, repaired: [Difference.Class: Int], remaining: Int, runID: String?,
-    quarantined: Int
+    quarantined: Int, returned: Int = 0, relinked: Int = 0, standing: RowStanding = .unknown
   ) -> JSONValue {
     object([
       "schema": .integer(schemaVersion), "applied": .bool(applied), "agent": .string(survey.source.agent.name),
       "source": source(survey.source), "differences": counts(survey.counts),
-      "items": .array(survey.differences.map(item)),
-      "items_omitted": .integer(max(0, survey.repairable - survey.differences.count { $0.class != .unbacked })),
+      "pending": .integer(survey.git.waiting.records.count), "items": .array(survey.differences.map(item)),
+      "items_omitted": .integer(survey.omittedDifferences),
       "findings": .array(survey.git.findings.map { finding($0, agent: survey.source.agent) }),
       "notes": .array(survey.notes.map { .string($0) }), "repaired": counts(repaired),
-      "quarantined": .integer(quarantined), "remaining": .integer(remaining), "run_id": string(runID),
+      "quarantined": .integer(quarantined), "returned": .integer(returned), "relinked": .integer(relinked),
+      "remaining": .integer(remaining), "lost": standing.json, "run_id": string(runID),
     ])
   }
 
@@ -121,6 +144,14 @@ package enum Report {
             "masked": .string(refused.masked), "fingerprint": .string(refused.fingerprint),
           ])
         }),
+      "skipped": .array(
+        outcome.skipped.map { skipped in
+          object([
+            "path": .string(skipped.path), "reason": .string(skipped.reason.code),
+            "detail": .string(skipped.reason.detail),
+          ])
+        }),
+      "warnings": .array(outcome.commitWarnings.map { .string($0) }),
     ])
   }
 
@@ -141,16 +172,28 @@ package enum Report {
     let records = RecordKind.allCases.map { kind in
       JSONValue.Member(JSONString(kind.name), .integer(survey.git.count(kind)))
     }
+    let inserted = RecordKind.allCases.map { kind in
+      JSONValue.Member(JSONString(kind.name), .integer(outcome.inserted[kind] ?? 0))
+    }
     return object([
-      "schema": .integer(schemaVersion), "records": .object(records),
+      "schema": .integer(schemaVersion), "records": .object(records), "inserted": .object(inserted),
       "recovered_from_history": .integer(survey.git.records.count { $0.archivedCommit != nil }),
       "quarantined": .integer(outcome.quarantined), "repaired": counts(outcome.repaired),
-      "remaining": .integer(outcome.remaining),
+      "remaining": .integer(outcome.remaining), "pending": .integer(survey.git.waiting.records.count),
       "findings": .array(
         survey.git.findings.map { finding($0, agent: survey.source.agent) }
           + survey.differences.filter { $0.class == .counterDrift }.map { finding($0) }),
+      "lost": outcome.standing.json,
       "notes": .array(outcome.survey.notes.map { .string($0) }), "seconds": number(outcome.elapsed.seconds),
       "commit": string(survey.source.commit?.id.description), "run_id": .string(outcome.run.id),
     ])
+  }
+}
+
+extension JSONValue {
+  /// An object with members behind its own.
+  fileprivate func adding(_ members: KeyValuePairs<String, JSONValue>) -> JSONValue {
+    guard case .object(let own) = self else { return self }
+    return .object(own + members.map { Member(JSONString($0.key), $0.value) })
   }
 }

@@ -1,6 +1,7 @@
 package import Git
 internal import Postgres
 package import Records
+internal import Telemetry
 
 /// The rows of one agent in the git-backed tables, as they are now.
 package struct RowSet: Sendable {
@@ -14,13 +15,20 @@ package struct RowSet: Sendable {
   /// Raw files in quarantine that are not marked resolved: path and object id.
   package let openQuarantine: Set<QuarantinedFile>
 
+  /// Records that the database refused, and that have not arrived since.
+  let refusals: [KnownRefusal]
+  /// Whether another program has written events of this agent within the last day: rows without a key, or such as were
+  /// made at another moment than their event's own, which this program never does.
+  let hasOtherWriters: Bool
+
   package struct QuarantinedFile: Hashable, Sendable {
     package let path: String
     package let objectID: [UInt8]
   }
 
   /// Nothing at all: for a database that is missing.
-  static let empty = RowSet(rows: [:], unbacked: [], checkpoint: nil, sourceCommits: [], openQuarantine: [])
+  static let empty = RowSet(rows: [:], unbacked: [], checkpoint: nil, sourceCommits: [], openQuarantine: [], refusals: [],
+    hasOtherWriters: false)
 }
 
 /// The commit that an agent's rows stand at.
@@ -32,23 +40,15 @@ package struct Checkpoint: Hashable, Sendable {
 extension RowSet {
   /// Scans the tables in one read-only transaction, so that the kinds are of one moment.
   static func scan(_ connection: Connection, schema: SchemaName, agent: Agent) async throws -> RowSet {
-    try await connection.transaction(isolation: .repeatableRead, readOnly: true) { transaction in
+    Phase.begin("reading the rows")
+    return try await connection.transaction(isolation: .repeatableRead, readOnly: true) { transaction in
       try RowSet(transaction, schema: schema, agent: agent)
     }
   }
 
   private init(_ transaction: borrowing Transaction, schema: SchemaName, agent: Agent) throws {
     try transaction.script("SET LOCAL search_path TO \(schema.quoted), pg_temp")
-    var columns: [String: Set<String>] = [:]
-    let known = try transaction.query(
-      """
-      SELECT c.relname, a.attname FROM pg_attribute a
-      JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname LIKE 'maven%' AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
-      """, [.text(schema.name)])
-    for row in known {
-      columns[try row.string(0), default: []].insert(try row.string(1))
-    }
+    let columns = try TableColumns.read(transaction, schema: schema)
 
     var rows: [RecordKind: [StoredRow]] = [:]
     var sourceCommits: Set<ObjectID> = []
@@ -94,8 +94,34 @@ extension RowSet {
         open.insert(QuarantinedFile(path: try row.string(0), objectID: try row.optionalBytes(1) ?? []))
       }
     }
+    let refusals = try columns["maven_quarantine"] == nil ? [] : RowSet.refusals(transaction, agent: agent)
     self.init(
-      rows: rows, unbacked: unbacked, checkpoint: checkpoint, sourceCommits: sourceCommits, openQuarantine: open)
+      rows: rows, unbacked: unbacked, checkpoint: checkpoint, sourceCommits: sourceCommits, openQuarantine: open,
+      refusals: refusals, hasOtherWriters: try rows[.event] != nil && RowSet.hasOtherWriters(transaction, agent: agent))
+  }
+
+  private static func hasOtherWriters(_ transaction: borrowing Transaction, agent: Agent) throws -> Bool {
+    let table = RecordKind.event.storage
+    return try transaction.query(
+      """
+      SELECT EXISTS (SELECT FROM \(table.name) WHERE \(table.predicate(agent)) AND created_at > now() - interval '1 day'
+        AND (event_key IS NULL OR created_at IS DISTINCT FROM event_at))
+      """
+    ).first?.bool(0) ?? false
+  }
+
+  private static func refusals(_ transaction: borrowing Transaction, agent: Agent) throws -> [KnownRefusal] {
+    let rows = try transaction.query(
+      """
+      SELECT id, kind, record_key, object_id, COALESCE(detail, ''), raw_bytes IS NOT NULL FROM maven_quarantine
+      WHERE agent = $1 AND reason = $2 AND resolved_at IS NULL AND record_key IS NOT NULL ORDER BY id
+      """, [.text(agent.name), .text(RowRefusal.quarantineReason)])
+    return try rows.map { row in
+      KnownRefusal(
+        entry: try row.int(0), kind: try row.string(1), key: RecordKey(try row.string(2)),
+        objectID: try row.optionalBytes(3) ?? [], reason: DatabaseText.decode(try row.string(4)),
+        holdsBytes: try row.bool(5))
+    }
   }
 
   private static func rows(
@@ -104,7 +130,8 @@ extension RowSet {
     var rows: [StoredRow] = []
     try transaction.copyOut(
       """
-      COPY (SELECT id::bigint, \(table.keyColumn), content_hash, git_path, object_id, git_status, archived_commit, agent
+      COPY (SELECT id::bigint, \(table.keyColumn), content_hash, git_path, object_id, git_status, archived_commit, agent,
+              \(table.spelledType), \(table.gaps)
             FROM \(table.name) WHERE \(table.predicate(agent)) ORDER BY id) TO STDOUT (FORMAT binary)
       """
     ) { row in
@@ -113,7 +140,8 @@ extension RowSet {
           id: try row.int64(0), key: try row.optionalString(1).map { RecordKey($0) },
           contentHash: try row.optionalBytes(2), path: try row.optionalString(3),
           objectID: try row.optionalBytes(4), status: try row.string(5), archivedCommit: try row.optionalBytes(6),
-          agent: try row.string(7)))
+          agent: try row.string(7), eventType: try row.optionalString(8),
+          gaps: StoredRow.Gaps(rawValue: try row.int64(9))))
     }
     return rows
   }

@@ -1,3 +1,4 @@
+package import Git
 internal import Glibc
 
 /// A lock file in the repository's git folder, held for the length of a run.
@@ -7,16 +8,13 @@ package final class RunLock: Sendable {
   private let descriptor: Int32
 
   /// Takes the lock at once or throws `.locked`; a folder that cannot be written throws `.writeFailed`.
-  package init(gitDirectory: String) throws {
-    let folder = "\(gitDirectory)/moha-sync"
+  package init(of repository: Repository) throws {
+    let folder = "\(repository.commonDirectory)/moha-sync"
     // Not named .lock: a person who looks for git's stale locks should not find one that is none.
     let path = "\(folder)/run.flock"
-    if mkdir(folder, 0o700) != 0 && errno != EEXIST {
-      throw PersistenceError(
-        .writeFailed, "cannot make \(folder): \(String(cString: strerror(errno))). Nothing was changed",
-        hint: "run as a user who may write the repository's git folder")
-    }
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let files = PrivateFiles(of: repository)
+    try files.makeFolder(folder)
+    let descriptor = files.open(path, O_RDWR | O_CREAT)
     guard descriptor >= 0 else {
       throw PersistenceError(
         .writeFailed, "cannot open \(path): \(String(cString: strerror(errno))). Nothing was changed",

@@ -29,7 +29,7 @@ struct SafetyRails {
       .massRemoval,
       "refused: git lacks \(refused.joined(separator: " and ")), and the plan would take these rows out. Nothing was changed",
       hint:
-        "check that the right tree is mounted and checked out, and look at `reconcile --dry-run`; a removal that is meant has to be named by its number, \(orphans.count), with --allow-removals"
+        "check that the right tree is mounted and checked out, and look at `reconcile --dry-run`; `reconcile --adopt` writes such rows into git instead and takes none out; a removal that is meant has to be named by its number, \(orphans.count), with --allow-removals"
     )
   }
 

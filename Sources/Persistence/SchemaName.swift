@@ -2,10 +2,12 @@
 package struct SchemaName: Hashable, Sendable, CustomStringConvertible {
   package let name: String
 
-  /// Accepts `[a-z_][a-z0-9_]*` of at most 63 bytes that does not begin with `pg_`; nil otherwise.
+  /// Accepts `[a-z_][a-z0-9_]*` of at most 63 bytes that is none of the server's own (`pg_…`, `information_schema`); nil
+  /// otherwise.
   package init?(_ name: String) {
     let bytes = Array(name.utf8)
-    guard let first = bytes.first, bytes.count <= 63, !name.hasPrefix("pg_") else { return nil }
+    guard let first = bytes.first, bytes.count <= 63, !name.hasPrefix("pg_"), name != "information_schema"
+    else { return nil }
     func isLetter(_ byte: UInt8) -> Bool {
       (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
     }

@@ -1,6 +1,7 @@
 package import Git
 package import Postgres
 package import Records
+internal import Telemetry
 
 /// Both sides as they were read, and the plan that would make the database equal to git.
 ///
@@ -8,39 +9,69 @@ package import Records
 /// last touched each file; there are at most `itemLimit` of them, while `counts` are complete.
 package struct Survey: Sendable {
   package let source: RecordSource
-  package let git: GitRecordSet
+  package internal(set) var git: GitRecordSet
   package let rows: RowSet
-  package let plan: ReconciliationPlan
+  package internal(set) var plan: ReconciliationPlan
   package internal(set) var differences: [Difference]
   package internal(set) var counts: [Difference.Class: Int]
-  /// Lines of the schema manifest that the database lacks; all of them when there is no database.
-  package let schemaDrift: [String]
+  /// What is not as the migrations leave it; all that they make when there is no database.
+  package let schemaDrift: [SchemaDrift]
   /// The highest applied migration; 0 when there is none.
   package let schemaVersion: Int
   /// Things to say that are no difference: rewritten history, an agent's first run.
-  package let notes: [String]
+  package internal(set) var notes: [String]
 
-  /// Differences that a repair would resolve. Rows of bots that wait for their copy in git do not count: they
-  /// are as their origin wrote them.
+  /// What a repair would do: the differences, and the counters of identity.json that `reconcile` corrects. Rows of bots
+  /// that wait for their copy in git do not count: they are as their origin wrote them.
   package var repairable: Int {
     counts.reduce(0) { $1.key == .unbacked ? $0 : $0 + $1.value }
   }
 
-  /// Repairable differences between git's records and rows; a counter of identity.json is neither.
-  package var rowDifferences: Int { repairable - (counts[.counterDrift] ?? 0) }
+  /// Differences between git and the database. This is what every command means by a difference: `verify`, a dry run and
+  /// a tick say so many and choose their exit codes by them.
+  ///
+  /// A counter of identity.json is none: it is derived from the files beside it, no row stands for it, and a `sync`,
+  /// which leaves the working tree alone, could not mend it. It is told as a warning, and counted as `counterDrift`.
+  package var rowDifferences: Int { repairable - counterDrift }
+
+  /// Counters of identity.json that say another number than there are files.
+  package var counterDrift: Int { counts[.counterDrift] ?? 0 }
 
   /// Whether every record of git is a row that says the same, and no other row is there.
   package var isInSync: Bool { rowDifferences == 0 && !hasErrors }
 
+  /// Whether git has records and the database not one row of any: what a wipe leaves, and what a new database is.
+  package var isDatabaseEmpty: Bool {
+    !git.records.isEmpty && rows.rows.values.allSatisfy(\.isEmpty)
+  }
+
+  /// Differences and findings that `differences` does not describe.
+  package var omittedDifferences: Int {
+    max(0, repairable - differences.count { $0.class != .unbacked })
+  }
+
+  /// Files that cannot become records, each once, in the order of their paths, with the first reason.
+  package var unreadableFiles: [Diagnostic] {
+    var seen: Set<RecordPath> = []
+    return git.findings.filter { $0.severity == .error && seen.insert($0.path).inserted }
+  }
+
   /// This survey with what an earlier one found besides: a schema that was repaired in between hid rows, and
   /// the repair took differences away.
+  ///
+  /// Tables that were never made did not drift: of a new database only what it lacks of git's records is told.
   func including(_ earlier: Survey) -> Survey {
-    var merged = self
+    var (merged, earlier) = (self, earlier)
+    if earlier.schemaVersion == 0 {
+      earlier.differences.removeAll { $0.class == .schemaDrift }
+      earlier.counts[.schemaDrift] = 0
+    }
     let described = Set(earlier.differences.map { "\($0.class) \($0.kind?.name ?? "") \($0.key)" })
     merged.differences =
       earlier.differences
       + differences.filter { !described.contains("\($0.class) \($0.kind?.name ?? "") \($0.key)") }
     merged.counts = earlier.counts.merging(counts) { max($0, $1) }
+    merged.notes = earlier.notes.filter { !notes.contains($0) } + notes
     return merged
   }
 
@@ -77,8 +108,10 @@ extension Survey {
       await open?.connection.close()
       return survey
     } catch {
-      await open?.connection.close()
-      throw error
+      guard let open else { throw error }
+      let explained = await DatabaseState.explained(error, open.connection, schema: open.schema)
+      await open.connection.close()
+      throw explained
     }
   }
 }
@@ -90,6 +123,12 @@ package struct Surveyor {
   package let schema: SchemaName
   /// How many differences are described in full. The counts are complete at any limit.
   package var itemLimit = 1_000
+  /// How long the other half of an event is waited for: see `Planner`.
+  package var patience = Planner.patience
+  /// Rows that were written into git, and the keys of their records.
+  var adopted: [RecordKind: [Int64: RecordKey]] = [:]
+  /// Whether what was found in history is remembered in the git folder, for the next run: for runs that write anyway.
+  var remembersHistory = false
 
   package init(repository: Repository, agent: Agent, schema: SchemaName) {
     self.repository = repository
@@ -111,8 +150,8 @@ package struct Surveyor {
         let survey = try await surveyOnce(
           selection, connection: connection, restoringDeletedFiles: restoringDeletedFiles, reusing: earlier)
         if try await !isOvertaken(survey, selection) { return survey }
-      } catch let error as GitError where error.code == .changedWhileReading {
-        // Somebody writes records at this moment.
+      } catch let error as GitError where error.isOfFileThatMoves && selection == .workTree {
+        // Somebody writes records at this moment, or takes one away.
       }
       earlier = nil
     }
@@ -139,18 +178,20 @@ package struct Surveyor {
     reusing earlier: Survey?
   ) async throws -> Survey {
     let source: RecordSource
-    // A commit that is named is meant, however old it is.
-    let isNamed = if case .revision = selection { true } else { false }
     if let earlier {
       source = earlier.source
     } else {
       source = try await RecordSource(selection, agent: agent, repository: repository)
     }
     let migrator = Migrator(schema: schema)
-    var drift = Migration.manifest.sorted()
+    var drift = SchemaDrift.all
     var version = 0
     var rows = RowSet.empty
+    var state: DatabaseState?
     if let connection {
+      let found = try await DatabaseState.read(connection, schema: schema)
+      try found.checkThatRowsShow()
+      state = found
       version = try await migrator.status(connection).version
       drift = try await migrator.drift(connection)
       rows = try await RowSet.scan(connection, schema: schema, agent: agent)
@@ -159,22 +200,49 @@ package struct Surveyor {
     let archived = rows.archivedFiles
     let selection: ArchivedFileSelection =
       restoringDeletedFiles ? .all : archived.isEmpty ? .none : .keys(archived)
-    let git: GitRecordSet
+    var git: GitRecordSet
     if let earlier, earlier.rows.archivedFiles == archived || restoringDeletedFiles {
       git = earlier.git
     } else {
-      git = try await GitRecordReader(source: source, repository: repository).read(includingDeletedFiles: selection)
+      git = try await GitRecordReader(
+        source: source, repository: repository, remembersHistory: remembersHistory
+      ).read(includingDeletedFiles: selection)
     }
-    var unkeyed: [Int64: Planner.UnkeyedEvent] = [:]
-    if let connection { unkeyed = try await unkeyedEvents(of: rows, connection: connection) }
-    var plan = Planner(git: git, rows: rows, agent: agent, unkeyedEvents: unkeyed).plan()
-    var notes: [String] = []
-    if let connection, !isNamed {
-      let newer = NewerRows(source: source, rows: rows, repository: repository, schema: schema)
+    Phase.begin("comparing records and rows")
+    var unkeyed: [UnkeyedEvent] = []
+    if let connection, let events = rows.rows[.event] {
+      unkeyed = try await UnkeyedEvent.read(
+        events.filter { $0.key == nil }.map(\.id), schema: schema, patience: patience, connection: connection)
+    }
+    var planner = Planner(git: git, rows: rows, agent: agent, unkeyedEvents: unkeyed)
+    planner.hints = Planner.Hints(
+      unknownCommits: try await unknownCommits(of: rows, git: git), adopted: adopted, patience: patience)
+    var plan = planner.plan()
+    var notes = source.notes + git.notes + git.waiting.notes
+    if version > 0, let connection {
+      notes += try await SchemaAdditions.sentences(connection, schema: schema)
+    }
+    if version == 0, let others = state?.otherSchemas, !others.isEmpty {
+      notes.append(
+        "this run means the tables of schema \(schema); \(others.joined(separator: ", ")) of the same database has such "
+          + "tables too")
+    }
+    if !plan.unjudged.isEmpty {
+      notes.append("\(plan.unjudged.count) rows may stand for what only that history holds; they are left as they are")
+    }
+    notes += plan.expectations
+    Phase.begin("placing the rows' commits in history")
+    let standings = try await repository.standings(of: rows.namedCommits, to: source.commit?.id)
+    // A commit that is named is meant, however old it is.
+    if let connection, !source.isNamed {
+      let newer = NewerRows(source: source, rows: rows, standings: standings, schema: schema)
       notes += try await newer.holdBack(&plan, connection: connection)
     }
-    if !plan.isBehind { notes += try await checkpointDrift(source: source, rows: rows, plan: &plan) }
+    if !plan.isBehind { notes += checkpointDrift(source: source, rows: rows, standings, plan: &plan) }
 
+    git.refusals = plan.refused.map(\.diagnostic)
+
+    Phase.begin("describing the differences")
     var describer = DifferenceDescriber(
       source: source, repository: repository, schema: schema, connection: connection, limit: itemLimit)
     try await describer.describe(plan, rows: rows, schemaDrift: drift, schemaVersion: version)
@@ -183,54 +251,48 @@ package struct Surveyor {
       counts: describer.counts, schemaDrift: drift, schemaVersion: version, notes: notes)
   }
 
-  /// Type and text of event rows that have no key yet.
-  private func unkeyedEvents(
-    of rows: RowSet, connection: Connection
-  ) async throws -> [Int64: Planner.UnkeyedEvent] {
-    let ids = (rows.rows[.event] ?? []).filter { $0.key == nil }.map(\.id)
-    var events: [Int64: Planner.UnkeyedEvent] = [:]
-    for chunk in ids.chunks(of: 5_000) {
-      let found = try await connection.query(
-        "SELECT id::bigint, event_type, description FROM \(schema.qualified(RecordKind.event.table)) WHERE id = ANY($1::bigint[])",
-        [.intArray(chunk)])
-      for row in found {
-        events[try row.int(0)] = .init(type: try row.string(1), description: try row.string(2))
-      }
-    }
-    return events
+  /// Commits that archived rows name and that are not here, although all of history is.
+  private func unknownCommits(of rows: RowSet, git: GitRecordSet) async throws -> Set<[UInt8]> {
+    guard git.isHistoryComplete else { return [] }
+    var named: Set<[UInt8]> = []
+    for rows in rows.rows.values { named.formUnion(rows.compactMap(\.archivedCommit)) }
+    let commits = Set(named.compactMap { ObjectID(bytes: $0) })
+    let absent = try await repository.standings(of: commits, to: nil).absent
+    // What is no id at all is unknown, too.
+    return named.filter { bytes in ObjectID(bytes: bytes).map { absent.contains($0) } ?? true }
   }
 
   /// Notes commits that the database names and this repository's history lacks.
   private func checkpointDrift(
-    source: RecordSource, rows: RowSet, plan: inout ReconciliationPlan
-  ) async throws -> [String] {
-    var notes: [String] = []
-    for commit in rows.sourceCommits.sorted() where try await !repository.commitExists(commit) {
-      plan.lostCommits.append(commit)
+    source: RecordSource, rows: RowSet, _ standings: CommitStandings, plan: inout ReconciliationPlan
+  ) -> [String] {
+    plan.lostCommits = standings.absent.filter { rows.sourceCommits.contains($0) }.sorted()
+    plan.checkpointDrift = plan.checkpointDrift || !plan.lostCommits.isEmpty
+    guard let commit = rows.checkpoint?.commit else { return [] }
+    if standings.absent.contains(commit) {
+      plan.checkpointDrift = true
+      return [
+        "the database stands at commit \(commit), which this repository does not have (rewritten history, or another clone's backup): every record was compared in full"
+      ]
     }
-    if let commit = rows.checkpoint?.commit {
-      if try await !repository.commitExists(commit) {
-        notes.append(
-          "the database stands at commit \(commit), which this repository does not have (rewritten history, or another clone's backup): every record was compared in full"
-        )
-        plan.checkpointDrift = true
-      } else if let head = source.commit?.id, head != commit, try await !repository.isAncestor(commit, of: head) {
-        if try await repository.isAncestor(head, of: commit) {
-          notes.append("git stands at \(head), before commit \(commit) that the database was brought to last")
-        } else {
-          notes.append(
-            "history was rewritten: commit \(commit), which the database stands at, is no ancestor of \(head); every record was compared in full"
-          )
-        }
-        plan.checkpointDrift = source.kind == .workTree || plan.checkpointDrift
-      }
+    guard let head = source.commit?.id, !standings.reached.contains(commit) else { return [] }
+    plan.checkpointDrift = plan.checkpointDrift || source.kind == .workTree
+    if standings.newer.contains(commit) {
+      return ["git stands at \(head), before commit \(commit) that the database was brought to last"]
     }
-    if !plan.lostCommits.isEmpty { plan.checkpointDrift = true }
-    return notes
+    return [
+      "history was rewritten: commit \(commit), which the database stands at, is no ancestor of \(head); every record was compared in full"
+    ]
   }
 }
 
 extension RowSet {
+  /// Every commit that a row, or the checkpoint, names.
+  fileprivate var namedCommits: Set<ObjectID> {
+    guard let commit = checkpoint?.commit else { return sourceCommits }
+    return sourceCommits.union([commit])
+  }
+
   /// Keys of rows that were restored from deleted files of history.
   var archivedFiles: [RecordKind: Set<RecordKey>] {
     var keys: [RecordKind: Set<RecordKey>] = [:]
@@ -239,6 +301,25 @@ extension RowSet {
       if !archived.isEmpty { keys[kind] = Set(archived) }
     }
     return keys
+  }
+}
+
+extension ReconciliationPlan {
+  /// What to tell of events whose other half is on its way.
+  var expectations: [String] {
+    var notes: [String] = []
+    if !fresh.isEmpty {
+      notes.append(
+        "\(fresh.count) row\(fresh.count == 1 ? "" : "s") of \(RecordKind.event.table) "
+          + "\(fresh.count == 1 ? "was" : "were") inserted a moment ago and may have a log entry on the way: left as "
+          + "\(fresh.count == 1 ? "it is" : "they are")")
+    }
+    if !freshRecords.isEmpty {
+      notes.append(
+        "\(freshRecords.count) event\(freshRecords.count == 1 ? "" : "s") \(freshRecords.count == 1 ? "was" : "were") "
+          + "logged a moment ago beside a program that inserts rows of its own, which may be on the way")
+    }
+    return notes
   }
 }
 

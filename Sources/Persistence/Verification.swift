@@ -7,7 +7,7 @@ package struct Verification: Sendable {
     /// Files or events that git holds, whether they parse or not: `git` is `rows` plus `findings` in sync.
     package let git: Int
     package let rows: Int
-    /// Files and events that cannot be records.
+    /// Files and events that cannot be records, or that the database refuses.
     package let findings: Int
     package let gitDigest: Digest
     package let rowDigest: Digest
@@ -16,20 +16,39 @@ package struct Verification: Sendable {
   package let survey: Survey
   package let kinds: [Kind]
   package let elapsed: Duration
+  /// What is gone of the rows that git has no copy of, and when the database was last compared.
+  package var standing = RowStanding.unknown
 
   package init(_ survey: Survey, elapsed: Duration) {
     self.survey = survey
     self.elapsed = elapsed
     var gitDigests: [RecordKind: Digest] = [:]
-    for record in survey.git.records {
+    // What the database refuses is a finding on both sides: neither a record that has its row nor a row that lacks one.
+    let refused = Dictionary(grouping: survey.plan.refused, by: \.record.kind)
+    let refusedKeys = refused.mapValues { Set($0.map(\.record.key)) }
+    let refusedRows = refused.mapValues { Set($0.compactMap(\.row?.id)) }
+    // A row that cannot be judged here is left out of the comparison, like one whose file does not parse.
+    let left = survey.plan.unjudged + survey.plan.waiting + survey.plan.fresh.map { (kind: .event, row: $0) }
+    let unjudged = Dictionary(grouping: left, by: \.kind).mapValues { Set($0.map(\.row.id)) }
+    // So is an event whose row another program is about to write.
+    let expected = Set(survey.plan.freshRecords.map(\.key))
+    for record in survey.git.records where refusedKeys[record.kind]?.contains(record.key) != true {
+      if record.kind == .event, expected.contains(record.key) { continue }
       gitDigests[record.kind, default: Digest()].add(key: record.key, contentHash: record.contentHash.bytes)
     }
     kinds = RecordKind.allCases.map { kind in
       var rowDigest = Digest()
       // A row whose file does not parse is kept as its last good version; git has nothing to compare it with.
-      let rows = (survey.rows.rows[kind] ?? []).filter { $0.status != GitStatus.unreadable.rawValue }
-      for row in rows { rowDigest.add(key: row.key ?? RecordKey("row \(row.id)"), contentHash: row.contentHash ?? []) }
-      let corrupt = survey.git.corrupt.count { $0.kind == kind }
+      let rows = (survey.rows.rows[kind] ?? []).filter {
+        $0.status != GitStatus.unreadable.rawValue && refusedRows[kind]?.contains($0.id) != true
+          && unjudged[kind]?.contains($0.id) != true
+      }
+      for row in rows {
+        let respelled = kind == .event ? survey.plan.respelled[row.id]?.bytes : nil
+        rowDigest.add(
+          key: row.key ?? RecordKey("row \(row.id)"), contentHash: respelled ?? row.contentHash ?? [])
+      }
+      let corrupt = survey.git.corrupt.count { $0.kind == kind } + (refused[kind]?.count ?? 0)
       let digest = gitDigests[kind] ?? Digest()
       return Kind(
         kind: kind, git: digest.count + corrupt, rows: rows.count, findings: corrupt, gitDigest: digest,
@@ -57,8 +76,10 @@ package struct Verification: Sendable {
     return Report.object([
       "schema": .integer(Report.schemaVersion), "in_sync": .bool(isInSync),
       "agent": .string(survey.source.agent.name), "source": Report.source(survey.source),
-      "schema_version": .integer(survey.schemaVersion), "kinds": .object(kinds), "findings": .array(findings),
-      "differences": Report.counts(survey.counts), "notes": .array(survey.notes.map { .string($0) }),
+      "schema_version": .integer(survey.schemaVersion), "pending": .integer(survey.git.waiting.records.count),
+      "database_empty": .bool(survey.isDatabaseEmpty), "kinds": .object(kinds), "findings": .array(findings),
+      "findings_omitted": .integer(survey.omittedDifferences), "lost": standing.json,
+      "last_comparison": standing.last?.json ?? .null, "differences": Report.counts(survey.counts), "notes": .array(survey.notes.map { .string($0) }),
       "elapsed_ms": Report.number(elapsed.seconds * 1_000),
     ])
   }

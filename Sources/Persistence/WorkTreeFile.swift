@@ -3,7 +3,9 @@ internal import Glibc
 
 /// Writes single files below a working tree so that each final name holds exactly the old or the new bytes.
 ///
-/// A temporary file in the same folder is written, synced and moved into place, and the folder is synced.
+/// A file without a name (`O_TMPFILE`) is written, synced and linked into place, and the folder is synced: no other
+/// program's listing of the folder sees anything that is not whole. Where the file system has no such files, and for the
+/// moment of a replacement, it has a temporary name (`isTemporary`) in the same folder.
 /// Folders are opened one component at a time without following links, so nothing outside the tree is reached
 /// through a link that was put in the way.
 package struct WorkTreeFile: Sendable {
@@ -22,22 +24,32 @@ package struct WorkTreeFile: Sendable {
       guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("find") }
       guard status.st_mode & S_IFMT == S_IFREG else { throw failure("replace", reason: "it is not a regular file") }
       try withTemporary(in: folder, bytes: bytes, mode: status.st_mode & 0o7777) { temporary in
-        guard renameat(folder, temporary, folder, name) == 0 else { throw failure("replace") }
+        let path = temporary.name ?? WorkTreeFile.temporaryName()
+        if temporary.name == nil, let code = temporary.link(folder, path) {
+          throw failure("replace", reason: String(cString: strerror(code)))
+        }
+        guard renameat(folder, path, folder, name) == 0 else {
+          let error = failure("replace")
+          unlinkat(folder, path, 0)
+          throw error
+        }
       }
       guard fsync(folder) == 0 else { throw failure("sync the folder of") }
     }
   }
 
-  /// Makes the file and the folders above it. Throws `.nameTaken` where the name exists, whatever it is.
+  /// Makes the file and the folders above it, for whom the umask says, as git's checkout does. Throws `.nameTaken` where the
+  /// name exists, whatever it is, and `.changedMeanwhile` where a folder has gone meanwhile.
   package func create(with bytes: [UInt8]) throws {
     try withFolder(creating: true) { folder, name in
-      try withTemporary(in: folder, bytes: bytes, mode: 0o644) { temporary in
+      try withTemporary(in: folder, bytes: bytes, mode: nil) { temporary in
         // A hard link fails on a name that exists, which rename would overwrite.
-        guard linkat(folder, temporary, folder, name, 0) == 0 else {
-          if errno == EEXIST { throw PersistenceError(.nameTaken, "\(path) exists and was left as it is") }
+        if let code = temporary.link(folder, name) {
+          if code == EEXIST { throw PersistenceError(.nameTaken, "\(path) exists and was left as it is") }
+          errno = code
           throw failure("create")
         }
-        unlinkat(folder, temporary, 0)
+        if let path = temporary.name { unlinkat(folder, path, 0) }
       }
       guard fsync(folder) == 0 else { throw failure("sync the folder of") }
     }
@@ -86,7 +98,7 @@ package struct WorkTreeFile: Sendable {
   /// Writes at the end of a regular file that ends at `offset`, durably. A failed write is cut off again.
   func append(_ bytes: [UInt8], at offset: Int) throws {
     try withFile(O_WRONLY) { file, status in
-      guard status.st_size == offset else { throw failure("append to", reason: "it changed meanwhile") }
+      guard status.st_size == offset else { throw changedMeanwhile("append to") }
       do {
         guard bytes.write(to: file, at: offset) else { throw failure("write") }
         guard fsync(file) == 0 else { throw failure("sync") }
@@ -147,23 +159,51 @@ package struct WorkTreeFile: Sendable {
     }
   }
 
+  /// A whole, synced file: without a name, or with a temporary one in the folder.
+  private struct Temporary {
+    let file: Int32
+    let name: String?
+
+    /// Gives the file a name, which must be free. Nil for success, or the error's number.
+    func link(_ folder: Int32, _ target: String) -> Int32? {
+      let status =
+        if let name { linkat(folder, name, folder, target, 0) } else {
+          linkat(AT_FDCWD, "/proc/self/fd/\(file)", folder, target, AT_SYMLINK_FOLLOW)
+        }
+      return status == 0 ? nil : errno
+    }
+  }
+
+  private static func temporaryName() -> String { ".moha-\(getpid())-\(UInt32.random(in: .min ... .max)).tmp" }
+
   private func withTemporary(
-    in folder: Int32, bytes: [UInt8], mode: mode_t, _ install: (String) throws -> Void
+    in folder: Int32, bytes: [UInt8], mode: mode_t?, _ install: (Temporary) throws -> Void
   ) throws {
-    let temporary = ".moha-\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
-    let file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
-    guard file >= 0 else { throw failure("write") }
+    var name: String?
+    var file = WorkTreeFile.hasProcesses ? openat(folder, ".", O_WRONLY | WorkTreeFile.unnamed | O_CLOEXEC, mode ?? 0o666) : -1
+    if file < 0 {
+      let temporary = WorkTreeFile.temporaryName()
+      file = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode ?? 0o666)
+      guard file >= 0 else { throw failure("write") }
+      name = temporary
+    }
     do {
       defer { close(file) }
       guard bytes.write(to: file, at: 0) else { throw failure("write") }
-      guard fchmod(file, mode) == 0 else { throw failure("set the mode of") }
+      if let mode, fchmod(file, mode) != 0 { throw failure("set the mode of") }
       guard fsync(file) == 0 else { throw failure("sync") }
-      try install(temporary)
+      try install(Temporary(file: file, name: name))
     } catch {
-      unlinkat(folder, temporary, 0)
+      if let name { unlinkat(folder, name, 0) }
       throw error
     }
   }
+
+  /// `O_TMPFILE`, which Swift does not import; a file system without it refuses to open a folder for writing.
+  private static let unnamed: Int32 = 0o20_000_000 | O_DIRECTORY
+
+  /// A file without a name gets one through `/proc`.
+  private static let hasProcesses = access("/proc/self/fd", X_OK) == 0
 
   private func withFolder<R>(creating: Bool, _ body: (Int32, String) throws -> R) throws -> R {
     guard path.isWellFormed, let name = path.components.last else {
@@ -174,10 +214,10 @@ package struct WorkTreeFile: Sendable {
     defer { close(folder) }
     for component in path.components.dropLast() {
       let component = String(decoding: component, as: UTF8.self)
-      if creating, mkdirat(folder, component, 0o755) == 0, fsync(folder) != 0 { throw failure("sync the folder of") }
+      if creating, mkdirat(folder, component, 0o777) == 0, fsync(folder) != 0 { throw failure("sync the folder of") }
       let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
       guard next >= 0 else {
-        if errno == ENOENT { throw PersistenceError(.notFound, "the folder of \(path) does not exist") }
+        if errno == ENOENT, !creating { throw PersistenceError(.notFound, "the folder of \(path) does not exist") }
         throw failure("open the folder of")
       }
       close(folder)
@@ -186,7 +226,14 @@ package struct WorkTreeFile: Sendable {
     return try body(folder, String(decoding: name, as: UTF8.self))
   }
 
+  private func changedMeanwhile(_ action: String) -> PersistenceError {
+    PersistenceError(
+      .changedMeanwhile, "cannot \(action) \(path): it changed meanwhile", hint: "the file was left as it is; run again")
+  }
+
   private func failure(_ action: String, reason: String? = nil) -> PersistenceError {
+    // Found a moment ago: another program has taken the file, or a folder above it, away.
+    if reason == nil, errno == ENOENT { return changedMeanwhile(action) }
     let reason = reason ?? String(cString: strerror(errno))
     return PersistenceError(
       .writeFailed, "cannot \(action) \(path): \(reason)",

@@ -11,6 +11,14 @@ package struct JSONDocument: Sendable {
     self.bytes = bytes
   }
 
+  /// The line, from 1, in which the value at `path`, keys from the root inwards, begins; nil where there is none.
+  package func line(of path: [String]) -> Int? {
+    bytes.withView { view in
+      let offset = try? JSONEditor(view: view).valueOffset(path.map { JSONString($0) })
+      return offset.flatMap { $0 }.map { view.lineNumber(at: $0) }
+    }
+  }
+
   /// Returns the document in which the value at `path`, keys from the root inwards, is `newValue`.
   ///
   /// Of equal keys the last is meant, as in jsonb. A key that is missing is added at the end of its object in the
@@ -26,6 +34,23 @@ package struct JSONDocument: Sendable {
     var edited = bytes
     edited.replaceSubrange(edit.range, with: edit.bytes)
     return try JSONDocument(edited)
+  }
+
+  /// Returns the document without the member at `path`, keys from the root inwards; of equal keys all go. A path that is
+  /// not there changes nothing.
+  ///
+  /// - Throws: `JSONError.notAnObject` where the path leads through a value that is no object, or is empty.
+  package func removing(_ path: [String]) throws(JSONError) -> JSONDocument {
+    var document = self
+    while true {
+      let edit = try document.bytes.withView { (view) throws(JSONError) -> JSONEditor.Edit? in
+        try JSONEditor(view: view).removal(path.map { JSONString($0) })
+      }
+      guard let edit else { return document }
+      var edited = document.bytes
+      edited.replaceSubrange(edit.range, with: edit.bytes)
+      document = try JSONDocument(edited)
+    }
   }
 
   /// Returns the document with `patch` merged in: the members of an object are merged one by one, at any depth, and any
@@ -103,6 +128,41 @@ private struct JSONEditor {
       object = try span(at: member.value.lowerBound)
     }
     return nil
+  }
+
+  /// Takes out the last member at `path` with the comma that goes with it; nil where there is none.
+  func removal(_ path: [JSONString]) throws(JSONError) -> Edit? {
+    guard let last = path.last else {
+      throw JSONError(.notAnObject, offset: 0, line: 1, reason: "the path to the value is empty")
+    }
+    var parser = JSONParser(view: view, position: 0, end: view.count, maximumDepth: JSONValue.maximumDepth)
+    parser.skipSpace()
+    var object = try span(at: parser.position)
+    for key in path.dropLast() {
+      guard let member = object.members.last(where: { $0.key == key }) else { return nil }
+      object = try span(at: member.value.lowerBound)
+    }
+    guard let index = object.members.lastIndex(where: { $0.key == last }) else { return nil }
+    let member = object.members[index]
+    if index + 1 < object.members.count {
+      return Edit(range: member.start..<object.members[index + 1].start, bytes: [])
+    }
+    // The last one goes with the comma before it; the only one with all that is between the braces.
+    let start = index > 0 ? object.members[index - 1].value.upperBound : object.range.lowerBound + 1
+    let end = index > 0 ? member.value.upperBound : object.range.upperBound - 1
+    return Edit(range: start..<end, bytes: [])
+  }
+
+  /// Where the value at `path` begins; nil where there is none.
+  func valueOffset(_ path: [JSONString]) throws(JSONError) -> Int? {
+    var parser = JSONParser(view: view, position: 0, end: view.count, maximumDepth: JSONValue.maximumDepth)
+    parser.skipSpace()
+    var offset = parser.position
+    for key in path {
+      guard let member = try span(at: offset).members.last(where: { $0.key == key }) else { return nil }
+      offset = member.value.lowerBound
+    }
+    return offset
   }
 
   /// Reads the object whose brace is at `start`.

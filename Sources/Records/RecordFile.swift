@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// The codec of decision and milestone files.
 package enum RecordFile {
   /// Reads a file. It never fails: what is wrong with the file is a diagnostic, and any error leaves `record` nil.
@@ -15,6 +17,7 @@ package enum RecordFile {
   }
 
   private static func decode(_ view: ByteView, role: FileRole, path: RecordPath) -> DecodedFile {
+    WorkCount.add(.bytesParsed, view.count)
     var findings = FileFindings(path: path)
     let record: Record?
     switch role {

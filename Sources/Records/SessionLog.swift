@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// A session log, read without loss.
 ///
 /// The spans follow each other without gaps from the first byte to the last, for any bytes at all, so a tool can move or
@@ -21,8 +23,11 @@ package struct SessionLog: Sendable {
   package let spans: [Span]
   /// The readable entries in the order of the file, repetitions included.
   package let entries: [LogEntry]
-  /// An error for each entry span that has no entry; warnings for repeated, conflicting and doubtful ones.
+  /// An error for each unreadable part; warnings for repeated, conflicting and doubtful entries.
   package let diagnostics: [Diagnostic]
+  /// Parts that hide what was in them, in the order of the file: entry spans that have no entry, and prose that is no
+  /// text (not UTF-8, with U+0000 in it as UTF-16 has, with lines that end in CR alone) or an unresolved conflict.
+  package let unreadable: [Range<Int>]
 
   /// The entries without repetitions: one for each record.
   package var distinctEntries: [LogEntry] {
@@ -34,11 +39,13 @@ package struct SessionLog: Sendable {
   /// Headings in code blocks and in a `## Log Format` section are examples, not entries. A code fence that nothing
   /// closes opens no block.
   package static func parse(_ bytes: [UInt8], path: RecordPath) -> SessionLog {
-    bytes.withView { view in
+    WorkCount.add(.bytesParsed, bytes.count)
+    return bytes.withView { view in
       var parser = SessionLogParser(view, path: path)
       parser.run()
       return SessionLog(
-        bytes: bytes, spans: parser.spans, entries: parser.entries, diagnostics: parser.findings.diagnostics)
+        bytes: bytes, spans: parser.spans, entries: parser.entries, diagnostics: parser.findings.diagnostics,
+        unreadable: parser.unreadable)
     }
   }
 

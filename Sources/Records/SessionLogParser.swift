@@ -35,9 +35,12 @@ struct SessionLogParser {
   private let blocks: CodeBlocks
   private let conflicts: [Range<Int>]
   private let isValidUTF8: Bool
+  /// Whether the bytes hold what text does not, so that each span has to be looked at.
+  private let isSuspect: Bool
 
   private(set) var spans: [SessionLog.Span] = []
   private(set) var entries: [LogEntry] = []
+  private(set) var unreadable: [Range<Int>] = []
   private(set) var findings: FileFindings
 
   private var position: Int
@@ -56,6 +59,9 @@ struct SessionLogParser {
     self.blocks = CodeBlocks(view, from: position, to: view.count)
     self.conflicts = Self.conflicts(view)
     self.isValidUTF8 = view.firstInvalidUTF8(from: 0, to: view.count) == nil
+    self.isSuspect =
+      !isValidUTF8 || view.index(of: 0, from: 0, to: view.count) < view.count
+      || Self.hasLoneCarriageReturn(view)
     self.findings = FileFindings(path: path)
   }
 
@@ -107,8 +113,45 @@ struct SessionLogParser {
   }
 
   private mutating func closeProse(at end: Int) {
-    if proseStart < end { spans.append(.prose(proseStart..<end)) }
+    if proseStart < end {
+      spans.append(.prose(proseStart..<end))
+      if isSuspect { checkProse(proseStart..<end) }
+    }
     proseStart = end
+  }
+
+  /// Prose is whatever holds no entry, so that text in another encoding, or with other line ends, would pass for it.
+  private mutating func checkProse(_ range: Range<Int>) {
+    let fault: (code: String, offset: Int, message: String)
+    if let offset = view.firstInvalidUTF8(from: range.lowerBound, to: range.upperBound) {
+      fault = ("invalid-utf8", offset, "byte \(offset) of the file is not part of valid UTF-8, and is in no entry")
+    } else if case let offset = view.index(of: 0, from: range.lowerBound, to: range.upperBound),
+      offset < range.upperBound
+    {
+      fault = (
+        "nul-in-text", offset,
+        "U+0000 stands in no entry: the text is in another encoding (UTF-16, as some shells append it), or encrypted"
+      )
+    } else if let offset = view.index(of: "\r#", from: range.lowerBound, to: range.upperBound) {
+      fault = ("carriage-returns", offset, "lines end in CR alone here, so that entries among them are not seen")
+    } else {
+      return
+    }
+    unreadable.append(range)
+    // Counted from the nearest line that is known: from the start for each part would take quadratic time.
+    let isAfterLast = position == view.count && view[view.count - 1] != 0x0A
+    let number = line - view.lineBreaks(in: fault.offset..<position) - (isAfterLast ? 1 : 0)
+    findings.error(fault.code, line: number, fault.message)
+  }
+
+  private static func hasLoneCarriageReturn(_ view: ByteView) -> Bool {
+    var position = 0
+    while true {
+      position = view.index(of: 0x0D, from: position, to: view.count)
+      if position >= view.count { return false }
+      position += 1
+      if position < view.count, view[position] != 0x0A, view[position] != 0x0D { return true }
+    }
   }
 
   // MARK: Headings
@@ -160,7 +203,7 @@ struct SessionLogParser {
       let next = MarkdownLine(view, at: position, limit: view.count)
       if isInCode(next) {
         reportHiddenHeading(next)
-      } else if next.isRule(in: view) {
+      } else if next.isRule(in: view), heading.generation != 2 || !isInner(next) {
         contentEnd = next.start
         advance(past: next)
         break
@@ -177,6 +220,30 @@ struct SessionLogParser {
     // A heading of level 2 ends the section before it.
     if heading.generation == 2 || heading.generation == 5 { section = Section() }
     finish(draft, start..<position)
+  }
+
+  /// Whether a rule is part of an entry's text: other text follows, and another rule ends that, without a heading between.
+  ///
+  /// Older writers put a rule into the log as it is. Each entry of theirs ends in one, so that the last is the end.
+  private func isInner(_ rule: MarkdownLine) -> Bool {
+    var block = nextBlock
+    var place = rule.next
+    var hasText = false
+    while place < view.count {
+      let next = MarkdownLine(view, at: place, limit: view.count)
+      place = next.next
+      while block < blocks.ranges.count, blocks.ranges[block].upperBound <= next.start { block += 1 }
+      if block < blocks.ranges.count, blocks.ranges[block].lowerBound <= next.start {
+        hasText = true
+      } else if next.isRule(in: view) {
+        return hasText
+      } else if (1...3).contains(next.headingLevel(in: view)) {
+        return false
+      } else if !next.isBlank(in: view) {
+        hasText = true
+      }
+    }
+    return false
   }
 
   private func endsEntry(_ next: MarkdownLine, generation: Int) -> Bool {
@@ -256,11 +323,21 @@ struct SessionLogParser {
     if !isValidUTF8, let offset = view.firstInvalidUTF8(from: range.lowerBound, to: range.upperBound) {
       let faultLine = draft.line + view.lineBreaks(in: range.lowerBound..<offset)
       findings.error("invalid-utf8", line: faultLine, "byte \(offset) of the file is not part of valid UTF-8")
+      unreadable.append(range)
+      return
+    }
+    let heading = MarkdownLine(view, at: range.lowerBound, limit: view.count)
+    if isSuspect, view.index(of: 0x0D, from: heading.start, to: heading.end) < heading.end {
+      findings.error(
+        "carriage-returns", line: draft.line, "lines end in CR alone here, so that the entry cannot be told from others"
+      )
+      unreadable.append(range)
       return
     }
     if isInConflict(range) {
       findings.error(
         "conflict-markers", line: draft.line, "the entry is part of a merge conflict that nobody has resolved")
+      unreadable.append(range)
       return
     }
     let event = read(draft)
@@ -335,7 +412,9 @@ struct SessionLogParser {
       counted = conflict.lowerBound
       guard !reportedConflicts.contains(index) else { continue }
       findings.error("conflict-markers", line: conflictLine, "a merge conflict begins here that nobody has resolved")
+      unreadable.append(conflict)
     }
+    unreadable.sort { $0.lowerBound < $1.lowerBound }
   }
 
   private mutating func isInConflict(_ range: Range<Int>) -> Bool {

@@ -116,18 +116,23 @@ final class MavenTree {
   @discardableResult
   func run(
     _ command: String = "reconcile", at revision: String? = nil, into schema: SchemaName? = nil,
-    allowing removals: Int? = nil, restoringDeletedFiles: Bool = false
+    allowing removals: Int? = nil, restoringDeletedFiles: Bool = false, patience: Duration = .zero
   ) async throws -> Reconciler.Outcome {
     var options = Reconciler.Options(command: command, selection: revision.map { .revision($0) } ?? .workTree)
     options.allowedRemovals = removals
     options.restoringDeletedFiles = restoringDeletedFiles
+    // Only tests of that wait for another writer's other half of an event.
+    options.patience = patience
     options.correctsCounters = command == "reconcile" && revision == nil
     return try await Reconciler(repository: try repository(), agent: agent, database: target(schema)).run(options)
   }
 
-  func survey(at revision: String? = nil, schema: SchemaName? = nil) async throws -> Survey {
+  func survey(
+    at revision: String? = nil, schema: SchemaName? = nil, patience: Duration = .zero
+  ) async throws -> Survey {
     let open = try await target(schema).connect()
-    let surveyor = Surveyor(repository: try repository(), agent: agent, schema: open?.schema ?? .public)
+    var surveyor = Surveyor(repository: try repository(), agent: agent, schema: open?.schema ?? .public)
+    surveyor.patience = patience
     let survey = try await surveyor.survey(revision.map { .revision($0) } ?? .workTree, connection: open?.connection)
     await open?.connection.close()
     return survey
@@ -148,27 +153,17 @@ final class MavenTree {
 
   /// Runs statements as somebody with psql would.
   func sql(_ script: String) async throws {
-    let connection = try await database.connect()
-    try await connection.script(script)
-    await connection.close()
+    try await database.run(script)
   }
 
   /// The first column of the first row, as text.
   func value(_ query: String) async throws -> String? {
-    let connection = try await database.connect()
-    let rows = try await connection.query(query)
-    await connection.close()
-    return try rows.first?.optionalString(0)
+    try await database.rows(query).first?.optionalString(0)
   }
 
   /// Everything that the database holds, as pg_dump prints it.
   func dump() throws -> String {
-    let output = try ChildProcess.runChecked("pg_dump", ["--dbname", database.url])
-    // Newer versions wrap the dump in a random token.
-    return output.stdoutText.split(separator: "\n").filter {
-      !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict")
-    }
-    .joined(separator: "\n")
+    try database.dump()
   }
 
   /// Names and digests of all files of the repository, the git folder included.

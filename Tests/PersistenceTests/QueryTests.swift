@@ -115,13 +115,17 @@ internal import Testing
     #expect(try await tree.value("SELECT count(*) FROM maven_trades") != "0")
   }
 
-  @Test("win rates and outcomes are those of the functions that people use already")
-  func functions() async throws {
+  @Test("sums and counts by asset and of decisions are those of a count by hand")
+  func byHand() async throws {
     let tree = try await filled()
     let byAsset = try await queries(tree).performanceByAsset()
     let expected = try await tree.value(
-      "SELECT string_agg(concat_ws(' ', asset, total_trades, wins, losses, win_rate), ';') FROM maven_win_rate_by_asset()"
-    )
+      """
+      SELECT string_agg(concat_ws(' ', asset, n, wins, n - wins - even, round(wins * 100.0 / n, 2)), ';' ORDER BY n DESC, asset)
+      FROM (SELECT asset, count(*) AS n, sum((realized_pnl_usd > fees_usd)::int) AS wins,
+        sum((realized_pnl_usd = fees_usd)::int) AS even
+        FROM maven_trades WHERE status = 'closed' GROUP BY asset) AS sums
+      """)
     let found = byAsset.rows.map { row in
       zip(byAsset.columns, row).prefix(5).map { column, cell in
         guard case .number(let number) = cell else { return cell.shown(as: column.kind) }
@@ -139,14 +143,14 @@ internal import Testing
     await connection.close()
     let decisions = try await queries(tree).decisions(DecisionFilter(), limit: 1_000).decisions
     #expect(rows.count == 96 && decisions.count == 96)
-    for row in rows where try row.int(1) > 0 {
+    for row in rows {
       let id = try row.int(0)
       let decision = try #require(decisions.first { $0.id == id })
-      let (trades, total, outcome) = (Int(try row.int(1)), Double(try row.string(2)), try row.string(3))
-      #expect(decision.outcome == outcome && decision.trades == trades)
-      if decision.openTrades < trades { #expect(decision.netPnL.value == total) }
+      let closed = Int(try row.int(1))
+      #expect(decision.trades - decision.openTrades == closed)
+      if closed > 0 { #expect(try decision.outcome == row.string(3) && decision.netPnL.value == Double(row.string(2))) }
     }
-    #expect(Set(decisions.map(\.outcome)) == [nil, "profitable", "loss", "breakeven"])
+    #expect(Set(decisions.map(\.outcome)) == ["no trades", "open", "profitable", "loss"])
   }
 
   @Test("decisions count in steps of ten of their confidence, those beyond the ends in the last and the first")

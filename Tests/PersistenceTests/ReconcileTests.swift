@@ -153,7 +153,7 @@ internal import Testing
       ($0 as? PersistenceError)?.code == .notFound
     }
     // As after a kill between the files and the mark in the quarantine.
-    try await tree.sql("UPDATE maven_quarantine SET adopted_at = NULL")
+    try await tree.sql("UPDATE maven_quarantine SET adopted_at = NULL, resolved_at = NULL")
     let (again, _) = try await adoption.adopt(entries.map(\.id).sorted())
     #expect(again.map(\.path) == adopted.map(\.path))
     #expect(try tree.git.git("log", "--oneline").split(separator: "\n").count == 2)

@@ -236,8 +236,8 @@ internal import Testing
         before: try #require(Instant("2026-03-01T00:00:00Z")), keep: 0, agent: tree.agent, holdsSecret: { _ in false })
       let plan = try LogRotationPlan(bytes, rules: rules) { _ in nil }
       let path = GitPath(TreeLayout.sessionLog(of: tree.agent).bytes)
-      let rotation = WriteJournal.Entry.Rotation(
-        log: .blob(bytes), cuts: plan.cuts,
+      let rotation = JournalEntry.Rotation(
+        log: .blob(bytes), size: bytes.count, cuts: plan.cuts,
         parts: plan.additions.map { .init(path: GitPath($0.path.bytes), offset: $0.offset, length: $0.bytes.count) },
         events: plan.eventCount)
       let entry = try journal.add(.rotate(rotation), path: path, content: plan.additions.flatMap(\.bytes))

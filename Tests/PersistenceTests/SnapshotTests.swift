@@ -31,8 +31,11 @@ internal import Testing
     #expect(outcome.written.path.hasPrefix(".moha/maven/portfolio/snapshot_"))
     #expect(try await tree.value("SELECT position_count::text FROM maven_portfolio_snaps") == "2")
     #expect(try await tree.value("SELECT total_value::text FROM maven_get_current_portfolio()") == "123.45")
-    let again = try await record(tree, total: "200", key: "k")
+    let again = try await record(tree, total: "123.45", key: "k")
     #expect(again.written.isRepeated && again.written.path == outcome.written.path)
+    await #expect { _ = try await record(tree, total: "200", key: "k") } throws: {
+      ($0 as? PersistenceError)?.code == .keyConflict
+    }
     #expect(try await tree.verification().isInSync)
     #expect(try tree.git.git("log", "-1", "--format=%s") == "maven: 1 snapshot")
   }

@@ -127,7 +127,7 @@ internal import Testing
     let tree = try await MavenTree.sample()
     let path = tree.git.path
     let agent = tree.agent
-    let json = (0..<32).map { decision("d\($0)", key: $0 % 8 == 0 ? "shared" : nil) }
+    let json = (0..<32).map { $0 % 8 == 0 ? decision("same", key: "shared") : decision("d\($0)") }
     let noon = try #require(Self.noon)
     let paths = try await withThrowingTaskGroup(of: String.self) { group in
       for json in json {

@@ -167,7 +167,8 @@ struct JSONDocumentTests {
     let source =
       "{\n  \"note\": \"\\u00e9\",\n  \"performance_tracking\": {\n    \"total_decisions\": 0,\n    \"win_rate\": 0.0\n  },\n  \"rebirth_count\": 4,\n  \"total_decisions\": 2\n}"
     let identity = IdentityFile.parse(source.utf8Bytes, path: logPath)
-    #expect(identity.totalDecisions == 2 && identity.rebirthCount == 4 && identity.performanceTotalDecisions == 0)
+    #expect(identity.totalDecisions == 2 && identity.rebirthCount == 4)
+    #expect(identity.value(of: .performanceDecisions) == .count(0) && identity.diagnostics.isEmpty)
     let edited = try #require(identity.edited(totalDecisions: 6))
     let expected =
       "{\n  \"note\": \"\\u00e9\",\n  \"performance_tracking\": {\n    \"total_decisions\": 6,\n    \"win_rate\": 0.0\n  },\n  \"rebirth_count\": 4,\n  \"total_decisions\": 6\n}"
@@ -176,5 +177,37 @@ struct JSONDocumentTests {
     #expect(bad.edited(totalDecisions: 1) == nil)
     #expect(bad.diagnostics.map(\.code) == ["not-an-object"])
     #expect(IdentityFile.parse("{\"a\":1,}".utf8Bytes, path: logPath).diagnostics.map(\.code) == ["invalid-json"])
+  }
+
+  @Test(
+    "a counter that counts nothing is named with its line, and is not one that is absent",
+    arguments: [
+      ("\"2\"", "\"2\""), ("4.0", "4.0"), ("null", "null"), ("true", "true"), ("-5", "-5"), ("1e2", "1e2"),
+      ("99999999999999999999", "99999999999999999999"), ("{\"a\": [1]}", "{\"a\":[1]}"),
+      ("\"" + String(repeating: "x", count: 60) + "\"", "\"" + String(repeating: "x", count: 39) + "…"),
+    ])
+  func invalidCounters(value: String, spelling: String) throws {
+    let source = """
+      {
+        "total_decisions": 3,
+        "rebirth_count": 1,
+        "performance_tracking": {
+          "total_decisions": \(value)
+        },
+        "total_decisions":
+          \(value)
+      }
+      """
+    let identity = IdentityFile.parse(source.utf8Bytes, path: logPath)
+    // Of the two the last one counts.
+    #expect(identity.value(of: .totalDecisions) == .invalid(spelling) && identity.totalDecisions == nil)
+    #expect(identity.value(of: .performanceDecisions) == .invalid(spelling))
+    let found = identity.diagnostics.filter { $0.code == "counter-invalid" }
+    #expect(
+      found.map(\.line) == [8, 5] && found.allSatisfy { $0.severity == .warning && $0.message.contains(spelling) })
+    let edited = IdentityFile.parse(try #require(identity.edited(totalDecisions: 4)), path: logPath)
+    #expect(edited.value(of: .totalDecisions) == .count(4) && edited.value(of: .performanceDecisions) == .count(4))
+    let absent = IdentityFile.parse("{\"performance_tracking\": 5}".utf8Bytes, path: logPath)
+    #expect(IdentityFile.Counter.allCases.allSatisfy { absent.value(of: $0) == .absent } && absent.diagnostics.isEmpty)
   }
 }

@@ -138,4 +138,14 @@ struct SessionLogTests {
     #expect(log.entries.count == 5_000)
     #expect(parse(String(repeating: "<<<<<<< \n", count: 50_000)).entries.isEmpty)
   }
+
+  /// Older writers put text into the log as it is; each entry of theirs ends in a rule.
+  @Test func aRuleBetweenTextsOfAnEntryIsPartOfIt() {
+    let log = parse(
+      "## [2026-01-01T00:00:00Z] A\n\none\n\n---\n\ntwo\n\n---\n\nthree\n\n---\n\n## [2026-01-01T00:00:01Z] B\n\nx\n\n---\nprose\n")
+    #expect(log.entries.map(\.event.content) == ["one\n\n---\n\ntwo\n\n---\n\nthree", "x"])
+    // A heading between two rules begins something else.
+    let section = parse("## [2026-01-01T00:00:00Z] A\n\none\n\n---\n\n## Notes\n\ntwo\n\n---\n")
+    #expect(section.entries.map(\.event.content) == ["one"])
+  }
 }

@@ -68,7 +68,14 @@ package final class PostgresServer: Sendable {
       _ = try await $0.execute("CREATE DATABASE \(name) TEMPLATE template0 ENCODING 'UTF8'")
     }
     return TestDatabase(settings: settings.with(database: name)) { [administration] in
-      // A server that is gone has no database left to drop.
+      // A test may hold a connection longer than the last reference. A server that is gone has no database left to drop.
+      for _ in 0..<300 {
+        let users = try? await administration.withConnection {
+          try await $0.query("SELECT count(*) FROM pg_stat_activity WHERE datname = $1", [.text(name)]).first?.int(0)
+        }
+        guard let users, users > 0 else { break }
+        try? await Task.sleep(for: .milliseconds(200))
+      }
       try? await administration.withConnection {
         _ = try await $0.execute("DROP DATABASE IF EXISTS \(name) WITH (FORCE)")
       }
@@ -113,7 +120,7 @@ package final class PostgresServer: Sendable {
   }
 
   /// The command that gives up root, which the server refuses, after handing over the folder; empty for others.
-  private static func userPrefix(owning directory: String) throws -> [String] {
+  static func userPrefix(owning directory: String) throws -> [String] {
     guard getuid() == 0 else { return [] }
     try ChildProcess.runChecked("chown", ["postgres:postgres", directory])
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
@@ -140,5 +147,31 @@ package final class TestDatabase: Sendable {
   /// A new connection to it.
   package func connect() async throws -> Connection {
     try await Connection(settings)
+  }
+
+  /// Runs statements as somebody with psql would.
+  package func run(_ script: String) async throws {
+    let connection = try await connect()
+    try await connection.script(script)
+    await connection.close()
+  }
+
+  /// The rows of a query.
+  package func rows(_ query: String) async throws -> [Row] {
+    let connection = try await connect()
+    let rows = try await connection.query(query)
+    await connection.close()
+    return rows
+  }
+
+  /// Everything that the database holds, as pg_dump prints it.
+  package func dump() throws -> String {
+    // Leases say who ran when, and nothing of the records.
+    let output = try ChildProcess.runChecked("pg_dump", ["--dbname", url, "--exclude-table-data", "*.maven_fences"])
+    // Newer versions wrap the dump in a random token.
+    return output.stdoutText.split(separator: "\n").filter {
+      !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict")
+    }
+    .joined(separator: "\n")
   }
 }

@@ -3,6 +3,7 @@ package import Records
 
 /// Which decisions are asked for; what is nil does not matter.
 package struct DecisionFilter: Hashable, Sendable {
+  /// The name of an asset in any case; a decision on several, between commas, is on each of them.
   package var asset: String?
   package var type: String?
   package var risk: String?
@@ -18,10 +19,21 @@ package struct DecisionFilter: Hashable, Sendable {
 
   package static let risks = ["low", "medium", "high", "critical"]
 
-  fileprivate func conditions(agent: Agent) -> Conditions {
+  /// - Parameter after: only what comes after it in the order of decisions.
+  fileprivate func conditions(agent: Agent, after: DecisionPosition? = nil) -> Conditions {
     var conditions = Conditions()
+    if let after {
+      conditions.add(.timestamp(microsecondsSince2000: after.time), .int(after.id)) { _ in DecisionPosition.isBefore }
+    }
     conditions.add(.text(agent.name)) { "agent = \($0[0])" }
-    if let asset { conditions.add(.text(DatabaseText.encode(asset))) { "asset = \($0[0])" } }
+    if let asset {
+      conditions.add(.text(DatabaseText.encode(asset))) { place in
+        // Of nothing but blanks every list would be a part.
+        asset.contains { $0 != " " && $0 != "," }
+          ? "(\(SearchedText.assets("asset")) @> \(SearchedText.assets(place[0] + "::text")) OR asset = \(place[0]))"
+          : "asset = \(place[0])"
+      }
+    }
     if let type { conditions.add(.text(DatabaseText.encode(type))) { "decision_type = \($0[0])" } }
     if let risk { conditions.add(.text(DatabaseText.encode(risk))) { "risk_level = \($0[0])" } }
     if let minimumConfidence { conditions.add(.numeric(minimumConfidence.text)) { "confidence >= \($0[0])" } }
@@ -29,12 +41,8 @@ package struct DecisionFilter: Hashable, Sendable {
     if let since { conditions.add(since.parameter) { "decided_at >= \($0[0])" } }
     if let until { conditions.add(until.parameter) { "decided_at < \($0[0])" } }
     if let text {
-      // The expression of the index.
       conditions.add(.text(DatabaseText.encode(text))) {
-        """
-        to_tsvector('english'::regconfig, ((action || ' '::text) || reasoning)) \
-        @@ websearch_to_tsquery('english', \($0[0]))
-        """
+        "\(SearchedText.decisions.vector) @@ websearch_to_tsquery('english', \($0[0]))"
       }
     }
     return conditions
@@ -48,6 +56,9 @@ package struct DecisionPosition: Hashable, Sendable {
   fileprivate let id: Int64
 
   fileprivate init(time: Int64, id: Int64) { (self.time, self.id) = (time, id) }
+
+  /// Whether a row comes after the position that the first two parameters are.
+  fileprivate static let isBefore = "(decided_at, id) < ($1::timestamptz, $2::bigint)"
 
   /// Reads what `text` gave; nil for anything else.
   package init?(_ text: String) {
@@ -82,13 +93,14 @@ package struct DecisionRow: Sendable {
   package let commit: String?
   /// `current`, `archived` (only in history) or `unreadable` (the file no longer parses).
   package let gitStatus: String
-  /// All trades of the decision, and those still open.
+  /// All trades of the decision but cancelled ones, and those still open.
   package let trades: Int
   package let openTrades: Int
-  /// Net of fees, over closed trades; nil without one.
+  /// Net of fees, over closed and liquidated trades; none without one.
   package let netPnL: Dataset.Cell
-  /// `profitable`, `loss` or `breakeven`, as `maven_decision_performance` says; nil without a trade.
-  package let outcome: String?
+  /// `profitable`, `loss` or `breakeven` of the trades that have ended, so far where others are open; `open` where none
+  /// has, and `no trades`.
+  package let outcome: String
 
   package var id: Int64 { position.id }
 
@@ -109,7 +121,9 @@ package struct DecisionRow: Sendable {
   private var cells: [Dataset.Cell] {
     [
       .text(file), decidedAt.map { .time($0) } ?? .none, .text(type), .text(asset), confidence, .text(risk),
-      .text(action), .text(reasoning), .integer(trades), .integer(openTrades), netPnL, .text(outcome),
+      .text(action), .text(reasoning), .integer(trades), .integer(openTrades), netPnL,
+      // Where nothing was traded there is no outcome.
+      trades == 0 ? .none : .text(outcome),
       .text(recordedOutcome), .text(path), .text(commit), .text(gitStatus),
     ]
   }
@@ -141,13 +155,18 @@ extension RecordQueries {
   package func decisions(
     _ filter: DecisionFilter, after: DecisionPosition? = nil, limit: Int, textLimit: Int? = nil
   ) async throws -> DecisionPage {
-    var conditions = filter.conditions(agent: agent)
-    if let after {
-      conditions.add(.timestamp(microsecondsSince2000: after.time), .int(after.id)) {
-        "(decided_at, id) < (\($0[0])::timestamptz, \($0[1])::bigint)"
-      }
+    let conditions = filter.conditions(agent: agent, after: after)
+    var found: [DecisionRow] = []
+    // A word that many decisions have is among the newest; the index of words finds what few have.
+    if filter.text != nil {
+      found = try await decisions(
+        where: conditions, limit: limit + 1, textLimit: textLimit, usingIndexes: true,
+        within: ((limit + 1) * DatabaseSearch.window, after == nil ? "true" : DecisionPosition.isBefore))
     }
-    let found = try await decisions(where: conditions, limit: limit + 1, textLimit: textLimit)
+    if found.count <= limit {
+      found = try await decisions(
+        where: conditions, limit: limit + 1, textLimit: textLimit, usingIndexes: filter.text != nil)
+    }
     let shown = Array(found.prefix(limit))
     return DecisionPage(decisions: shown, next: found.count > limit ? shown.last?.position : nil)
   }
@@ -163,7 +182,7 @@ extension RecordQueries {
   /// How many decisions there are, counted up to `bound`.
   package func countDecisions(_ filter: DecisionFilter, bound: Int = 10_000) async throws -> BoundedCount {
     let conditions = filter.conditions(agent: agent)
-    let rows = try await rows(conditions.parameters) { [conditions] schema in
+    let rows = try await rows(conditions.parameters, usingIndexes: filter.text != nil) { [conditions] schema in
       """
       SELECT count(*) FROM (
         SELECT FROM \(schema.qualified("maven_decisions")) WHERE \(conditions.sql) LIMIT \(bound + 1)) AS found
@@ -192,22 +211,27 @@ extension RecordQueries {
     return try Dataset(columns, rows)
   }
 
-  private func decisions(where conditions: Conditions, limit: Int, textLimit: Int?) async throws -> [DecisionRow] {
+  /// - Parameter window: how many of the newest decisions that a condition holds for are looked at; nil for all.
+  private func decisions(
+    where conditions: Conditions, limit: Int, textLimit: Int?, usingIndexes: Bool = false,
+    within window: (count: Int, bound: String)? = nil
+  ) async throws -> [DecisionRow] {
     func cut(_ column: String) -> String { textLimit.map { "left(\(column), \($0))" } ?? column }
     let (action, reasoning) = (cut("d.action"), cut("d.reasoning"))
-    let rows = try await rows(conditions.parameters) { [conditions] schema in
-      """
+    let order = "ORDER BY decided_at DESC, id DESC"
+    let rows = try await rows(conditions.parameters, usingIndexes: usingIndexes) { [conditions] schema in
+      let table = schema.qualified("maven_decisions")
+      let source = window.map {
+        "(SELECT * FROM \(table) WHERE \($0.bound) \(order) LIMIT \($0.count)) AS newest"
+      } ?? table
+      return """
       SELECT d.id::bigint, d.decided_at, d.git_filename, d.decision_type, d.asset, \(action), \(reasoning),
         d.confidence, d.risk_level, d.outcome, d.metadata::text, d.git_path,
-        encode(COALESCE(d.archived_commit, d.source_commit), 'hex'), d.git_status, t.trades, t.open, t.net,
-        CASE WHEN t.trades = 0 THEN NULL WHEN t.net > 0 THEN 'profitable' WHEN t.net < 0 THEN 'loss'
-          ELSE 'breakeven' END
+        encode(COALESCE(d.archived_commit, d.source_commit), 'hex'), d.git_status, t.trades, t.open, t.net, t.outcome
       FROM (
-        SELECT * FROM \(schema.qualified("maven_decisions")) WHERE \(conditions.sql)
-        ORDER BY decided_at DESC, id DESC LIMIT \(limit)) AS d
+        SELECT * FROM \(source) WHERE \(conditions.sql) \(order) LIMIT \(limit)) AS d
       CROSS JOIN LATERAL (
-        SELECT count(*) AS trades, count(*) FILTER (WHERE status = 'open') AS open,
-          sum(net_pnl_usd) FILTER (WHERE status = 'closed') AS net
+        SELECT \(TradeResult.ofDecision)
         FROM \(schema.qualified("maven_trades")) WHERE decision_id = d.id) AS t
       ORDER BY d.decided_at DESC, d.id DESC
       """
@@ -225,7 +249,7 @@ extension RecordQueries {
         recordedOutcome: try row.optionalString(9).map(DatabaseText.decode), metadata: try row.optionalString(10),
         path: try row.optionalString(11), commit: try row.optionalString(12), gitStatus: try row.string(13),
         trades: Int(try row.int(14)), openTrades: Int(try row.int(15)), netPnL: try number(16),
-        outcome: try row.optionalString(17))
+        outcome: try row.string(17))
     }
   }
 }

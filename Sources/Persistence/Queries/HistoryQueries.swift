@@ -40,10 +40,16 @@ package struct RunDetail: Sendable {
   package let items: Dataset
   /// Files that could not become records, or look odd.
   package let findings: Dataset
+
+  /// How many files could not become records, as far as the findings tell.
+  package var unreadableFiles: Int {
+    let errors = findings.rows.filter { $0.first == .text("error") }
+    return Set(errors.map { "\($0[1])" }).count
+  }
 }
 
 extension RecordQueries {
-  /// The last runs, newest first.
+  /// The last runs, newest first, of those that are kept one by one: see `runTotals`.
   package func runs(limit: Int, before: Instant? = nil) async throws -> [RunRecord] {
     var conditions = Conditions()
     conditions.add(.text(agent.name)) { "agent = \($0[0])" }
@@ -64,8 +70,8 @@ extension RecordQueries {
     if let id { conditions.add(.text(id)) { "run_id::text = \($0[0])" } }
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
-      SELECT \(RecordQueries.runColumns), jsonb_path_query_array(report, '$.items[0 to \(limit + RecordQueries.unbackedTables - 1)]')::text,
-        jsonb_path_query_array(report, '$.findings[0 to \(limit - 1)]')::text
+      SELECT \(RecordQueries.runColumns), COALESCE(jsonb_path_query_array(report, '$.items[0 to \(limit + RecordQueries.unbackedTables - 1)]')::text, '[]'),
+        COALESCE(jsonb_path_query_array(report, '$.findings[0 to \(limit - 1)]')::text, '[]')
       FROM \(schema.qualified("maven_reconcile_runs"))
       WHERE \(conditions.sql) ORDER BY finished_at DESC, run_id LIMIT 1
       """
@@ -76,7 +82,7 @@ extension RecordQueries {
       items: Dataset(
         [
           .init("class", "Difference", .text), .init("kind", "Kind", .text), .init("key", "Record", .text),
-          .init("message", "What", .text),
+          .init("message", "What", .text), .init("fields", "Fields", .text),
         ], objects: try JSONValue.parse(try row.string(8))
       ).filter { $0.first != .text(Difference.Class.unbacked.rawValue) }.prefix(limit),
       findings: Dataset(
@@ -217,7 +223,20 @@ extension RecordQueries {
 }
 
 extension Dataset {
-  /// The members of JSON objects that have the columns' names.
+  /// What git and the row say of the fields in which they differ, one after another; long values are cut.
+  private static func fields(_ elements: [JSONValue]) -> Cell {
+    func said(_ value: JSONValue?) -> String {
+      guard let text = value?.text else { return "nothing" }
+      return text.unicodeScalars.count > 200
+        ? String(String.UnicodeScalarView(text.unicodeScalars.prefix(197))) + "…" : text
+    }
+    let fields = elements.compactMap { element in
+      element["name"]?.text.map { "\($0): git \(said(element["git"])), row \(said(element["row"]))" }
+    }
+    return fields.isEmpty ? .none : .text(fields.joined(separator: "; "))
+  }
+
+  /// The members of JSON objects that have the columns' names; of fields that differ, a sentence.
   fileprivate init(_ columns: [Column], objects: JSONValue) {
     guard case .array(let elements) = objects else {
       self.init(columns, rows: [])
@@ -231,7 +250,8 @@ extension Dataset {
           case .string(let string): .text(string.text ?? "")
           case .number(let number): ExactDecimal(number.spelling).map { .number($0) } ?? .none
           case .bool(let flag): .flag(flag)
-          case .null, .array, .object, nil: .none
+          case .array(let elements): Dataset.fields(elements)
+          case .null, .object, nil: .none
           }
         }
       })

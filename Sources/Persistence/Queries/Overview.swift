@@ -26,6 +26,8 @@ package struct Overview: Sendable {
   package let standing: Standing?
   package let health: AgentHealth
   package let figures: Figures
+  /// What the files show; nil where the database shows more.
+  package let glance: FileGlance?
 
   /// What the database says.
   package struct Figures: Sendable {
@@ -43,6 +45,8 @@ package struct Overview: Sendable {
     /// The newest run in detail; nil within where there was none.
     package let lastRun: Part<RunDetail?>
     package let decisions: Part<DecisionPage>
+    /// What is gone of the rows that git has no copy of.
+    package internal(set) var rows = RowStanding.unknown
 
     /// Whether every part was found.
     package var isComplete: Bool {
@@ -62,28 +66,77 @@ package struct Overview: Sendable {
   }
 
   package init(
-    agent: Agent, takenAt: Instant, days: Int?, standing: Standing?, health: AgentHealth, figures: Figures
+    agent: Agent, takenAt: Instant, days: Int?, standing: Standing?, health: AgentHealth, figures: Figures,
+    glance: FileGlance? = nil
   ) {
+    self.glance = glance
     (self.agent, self.takenAt, self.days) = (agent, takenAt, days)
     (self.standing, self.health, self.figures) = (standing, health, figures)
   }
 }
 
+extension Overview {
+  /// How it stands, in one sentence, and whether all is well.
+  ///
+  /// The newest run is what is known of git and the database; when it ran is said with it, since what became of them
+  /// since then nobody has compared.
+  package var verdict: (isWell: Bool, sentence: String) {
+    var parts: [String] = []
+    var isWell = true
+    func fault(_ part: String) { (isWell, parts) = (false, parts + [part]) }
+    if let problem = figures.problem, problem.code == Overview.Figures.unfinishedCode {
+      parts.append(problem.message)
+    } else if let problem = figures.problem {
+      fault("git and the database cannot be compared: \(problem.message)")
+    } else if let detail = figures.lastRun.value {
+      if let run = detail?.run {
+        let time = run.finishedAt.map { "\($0.secondText) UTC" } ?? "a time that is not known"
+        let unreadable = detail?.unreadableFiles ?? 0
+        if run.remaining > 0 {
+          fault("the last \(run.command), at \(time), left \(run.remaining) of \(run.drift) differences")
+        } else {
+          parts.append("git and the database said the same after the last \(run.command), at \(time)")
+        }
+        if unreadable > 0 { fault("\(unreadable) files could not become records") }
+        if let commit = run.commit, let standing, commit != standing.id { parts.append("HEAD has moved since") }
+      } else {
+        fault("git and the database were never compared: `moha-sync sync` does it")
+      }
+    }
+    for layer in health.layers where layer.finding.isFault {
+      fault("\(layer.name) is \(layer.finding.status.rawValue)")
+    }
+    if !figures.rows.losses.isEmpty { fault("rows are gone that git has no copy of") }
+    let sentence = parts.joined(separator: "; ")
+    return (isWell, sentence.prefix(1).uppercased() + sentence.dropFirst() + ".")
+  }
+}
+
 extension AgentRecords {
   /// Looks at everything at once.
-  package func overview(_ queries: RecordQueries, days: Int?, now: Instant = .now()) async -> Overview {
+  ///
+  /// - Parameter mcp: how to look at the MCP server; nil where that is who asks.
+  package func overview(
+    _ queries: RecordQueries, days: Int?, mcp: AgentHealth.Probe? = nil, now: Instant = .now()
+  ) async -> Overview {
     async let standing = standing()
-    async let health = health()
-    async let figures = figures(queries, days: days, now: now)
+    async let health = health(mcp: mcp)
+    let figures = await figures(queries, days: days, now: now)
     return Overview(
-      agent: agent, takenAt: now, days: days, standing: await standing, health: await health, figures: await figures)
+      agent: agent, takenAt: now, days: days, standing: await standing, health: await health, figures: figures,
+      glance: figures.problem == nil ? nil : await glance())
   }
 
   /// Asks the database for everything that an overview shows, several questions at a time.
   package func figures(_ queries: RecordQueries, days: Int?, now: Instant = .now()) async -> Overview.Figures {
     let since = days.flatMap { Instant(microseconds: now.microseconds - Int64($0) * 86_400_000_000) }
     let span = await part { try await queries.span() }
-    if let problem = span.problem { return .missing(problem, now: now) }
+    async let standing = rowStanding()
+    if let problem = span.problem {
+      var figures = Overview.Figures.missing(problem, now: now)
+      figures.rows = await standing
+      return figures
+    }
     let unit = AgentRecords.unit(from: since ?? span.value??.first, to: span.value??.last)
     async let counts = part { try await queries.tableCounts() }
     async let equity = part { try await queries.equity(since: since) }
@@ -98,7 +151,12 @@ extension AgentRecords {
     return Overview.Figures(
       takenAt: now, unit: unit, counts: await counts, equity: await equity, periods: await periods,
       records: await records, assets: await assets, confidence: await confidence, outcomes: await outcomes,
-      runs: await runs, lastRun: await lastRun, decisions: await decisions)
+      runs: await runs, lastRun: await lastRun, decisions: await decisions, rows: await standing)
+  }
+
+  private func rowStanding() async -> RowStanding {
+    guard let database = await database.ifUp() else { return .unknown }
+    return await RowMemory(of: repository, agent: agent, database: database).look()
   }
 
   private func part<Value: Sendable>(_ body: () async throws -> Value) async -> Overview.Part<Value> {
@@ -121,11 +179,13 @@ extension AgentRecords {
 }
 
 extension Overview.Figures {
+  fileprivate static let unfinishedCode = "unfinished"
+
   /// What is shown while the figures are being made.
   package static func unfinished(_ now: Instant) -> Overview.Figures {
     missing(
       ErrorOutline(
-        code: "unfinished", message: "the figures are being added up",
+        code: unfinishedCode, message: "the figures are being added up",
         hint: "look again in a moment: they are then kept"),
       now: now)
   }

@@ -3,8 +3,8 @@ package import Records
 
 /// How trades went, by what they have in common.
 ///
-/// A win is a closed trade with a positive realized P&L, as `maven_win_rate_by_asset` counts; money is net of fees
-/// unless it says otherwise. A window takes trades by the time that they were closed.
+/// Trades count, win and lose as `TradeResult` says: closed and liquidated ones, net of fees. A window takes trades by
+/// the time that they ended.
 extension RecordQueries {
   /// A length of time that P&L and records are added up over.
   package enum Unit: String, CaseIterable, Sendable {
@@ -13,26 +13,26 @@ extension RecordQueries {
 
   private static let counts: [Dataset.Column] = [
     .init("total_trades", "Trades", .integer), .init("wins", "Wins", .integer), .init("losses", "Losses", .integer),
-    .init("win_rate", "Win rate", .percent),
+    .init("win_rate", "Win rate (net)", .percent),
   ]
 
-  private static func closed(since: Instant?) -> Conditions {
+  private static func settled(since: Instant?) -> Conditions {
     var conditions = Conditions()
-    conditions.add("t.status = 'closed' AND t.realized_pnl_usd IS NOT NULL")
-    if let since { conditions.add(since.parameter) { "COALESCE(t.closed_at, t.opened_at) >= \($0[0])" } }
+    conditions.add(TradeResult.isSettled)
+    if let since { conditions.add(since.parameter) { "\(TradeResult.time) >= \($0[0])" } }
     return conditions
   }
 
   /// Win rate and P&L of each asset, most trades first.
   package func performanceByAsset(since: Instant? = nil, limit: Int = 1_000) async throws -> Dataset {
-    let conditions = RecordQueries.closed(since: since)
+    let conditions = RecordQueries.settled(since: since)
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
-      SELECT t.asset, count(*), count(*) FILTER (WHERE t.realized_pnl_usd > 0),
-        count(*) FILTER (WHERE t.realized_pnl_usd < 0),
-        round(count(*) FILTER (WHERE t.realized_pnl_usd > 0) * 100.0 / count(*), 2), sum(t.net_pnl_usd)
-      FROM \(schema.qualified("maven_trades")) AS t WHERE \(conditions.sql)
-      GROUP BY t.asset ORDER BY count(*) DESC, t.asset LIMIT \(limit)
+      SELECT asset, count(*), count(*) FILTER (WHERE \(TradeResult.isWin)),
+        count(*) FILTER (WHERE \(TradeResult.isLoss)),
+        round(count(*) FILTER (WHERE \(TradeResult.isWin)) * 100.0 / count(*), 2), sum(\(TradeResult.net))
+      FROM \(schema.qualified("maven_trades")) WHERE \(conditions.sql)
+      GROUP BY asset ORDER BY count(*) DESC, asset LIMIT \(limit)
       """
     }
     return try Dataset(
@@ -41,18 +41,17 @@ extension RecordQueries {
 
   /// Trades of each day, week or month, newest first, with the sum of all before; at most `limit` of them.
   package func performanceByPeriod(_ unit: Unit, since: Instant? = nil, limit: Int = 500) async throws -> Dataset {
-    let conditions = RecordQueries.closed(since: since)
+    let conditions = RecordQueries.settled(since: since)
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
       SELECT date_trunc('\(unit.rawValue)', day::timestamp) AS period, sum(trades), sum(wins), sum(losses),
         round(sum(wins) * 100.0 / sum(trades), 2), sum(fees), sum(net),
         sum(sum(net)) OVER (ORDER BY date_trunc('\(unit.rawValue)', day::timestamp))
       FROM (
-        SELECT (COALESCE(t.closed_at, t.opened_at) AT TIME ZONE 'UTC')::date AS day, count(*) AS trades,
-          count(*) FILTER (WHERE t.realized_pnl_usd > 0) AS wins,
-          count(*) FILTER (WHERE t.realized_pnl_usd < 0) AS losses, COALESCE(sum(t.fees_usd), 0) AS fees,
-          sum(t.net_pnl_usd) AS net
-        FROM \(schema.qualified("maven_trades")) AS t WHERE \(conditions.sql) GROUP BY day) AS days
+        SELECT (\(TradeResult.time) AT TIME ZONE 'UTC')::date AS day, count(*) AS trades,
+          count(*) FILTER (WHERE \(TradeResult.isWin)) AS wins, count(*) FILTER (WHERE \(TradeResult.isLoss)) AS losses,
+          COALESCE(sum(fees_usd), 0) AS fees, sum(\(TradeResult.net)) AS net
+        FROM \(schema.qualified("maven_trades")) WHERE \(conditions.sql) GROUP BY day) AS days
       GROUP BY period ORDER BY period DESC LIMIT \(limit)
       """
     }
@@ -63,7 +62,7 @@ extension RecordQueries {
       ], rows)
   }
 
-  /// Decisions by confidence in steps of ten: how many were traded, and how those ended.
+  /// Decisions by confidence in steps of ten: how many have trades with a result, and how those ended together.
   ///
   /// A confidence outside 0 to 100 counts in the nearest step. The trades are added up once and for all: workers in
   /// parallel would each do all of it.
@@ -74,8 +73,8 @@ extension RecordQueries {
     let rows = try await rows(conditions.parameters) { [conditions] schema in
       """
       WITH settled AS MATERIALIZED (
-        SELECT decision_id, sum(net_pnl_usd) AS net FROM \(schema.qualified("maven_trades"))
-        WHERE status = 'closed' AND decision_id IS NOT NULL GROUP BY decision_id)
+        SELECT decision_id, sum(\(TradeResult.net)) AS net FROM \(schema.qualified("maven_trades"))
+        WHERE \(TradeResult.isSettled) AND decision_id IS NOT NULL GROUP BY decision_id)
       SELECT bucket * 10, bucket * 10 + 10, count(*), count(net), count(*) FILTER (WHERE net > 0),
         count(*) FILTER (WHERE net < 0), round(count(*) FILTER (WHERE net > 0) * 100.0 / NULLIF(count(net), 0), 2),
         sum(net)
@@ -90,12 +89,12 @@ extension RecordQueries {
       [
         .init("confidence_from", "From", .percent), .init("confidence_to", "To", .percent),
         .init("decisions", "Decisions", .integer), .init("traded", "Traded", .integer),
-        .init("wins", "Wins", .integer), .init("losses", "Losses", .integer), .init("win_rate", "Win rate", .percent),
-        .init("net_pnl", "Net P&L (USD)", .money),
+        .init("wins", "Wins", .integer), .init("losses", "Losses", .integer),
+        .init("win_rate", "Win rate (net)", .percent), .init("net_pnl", "Net P&L (USD)", .money),
       ], rows)
   }
 
-  /// Confidence and net P&L of single decisions with closed trades, among the newest thousand.
+  /// Confidence and net P&L of single decisions whose trades have a result, among the newest thousand.
   package func confidenceAndOutcome(since: Instant? = nil, limit: Int = 300) async throws -> Dataset {
     var conditions = Conditions()
     conditions.add(.text(agent.name)) { "agent = \($0[0])" }
@@ -106,8 +105,8 @@ extension RecordQueries {
         SELECT id, git_filename, confidence, decided_at FROM \(schema.qualified("maven_decisions"))
         WHERE \(conditions.sql) ORDER BY decided_at DESC, id DESC LIMIT 1000) AS d
       CROSS JOIN LATERAL (
-        SELECT sum(net_pnl_usd) AS net FROM \(schema.qualified("maven_trades"))
-        WHERE decision_id = d.id AND status = 'closed') AS t
+        SELECT sum(\(TradeResult.net)) AS net FROM \(schema.qualified("maven_trades"))
+        WHERE decision_id = d.id AND \(TradeResult.isSettled)) AS t
       WHERE t.net IS NOT NULL ORDER BY d.decided_at DESC, d.id DESC LIMIT \(limit)
       """
     }

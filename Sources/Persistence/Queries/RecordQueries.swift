@@ -28,12 +28,13 @@ package final class RecordQueries: Sendable {
 
   /// Runs one statement and returns its rows.
   ///
+  /// - Parameter usingIndexes: whether a table is not to be read from end to end where an index can answer.
   /// - Throws: `PersistenceError` where the database is away, has no tables yet or does not answer in time;
   ///   `PostgresError` for everything else.
-  func rows(_ parameters: [Value] = [], _ sql: @escaping @Sendable (SchemaName) -> String) async throws -> [Row] {
+  func rows(_ parameters: [Value] = [], usingIndexes: Bool = false, _ sql: @escaping @Sendable (SchemaName) -> String) async throws -> [Row] {
     guard let database = await access() else { throw AgentRecords.databaseAway("nothing was read") }
     let ending = await Deadline.run(patience + .milliseconds(200), grace: .zero) {
-      try await self.answer(database, parameters, sql)
+      try await self.answer(database, parameters, usingIndexes, sql)
     }
     switch ending {
     case .returned(let rows): return rows
@@ -46,28 +47,34 @@ package final class RecordQueries: Sendable {
   }
 
   private func answer(
-    _ database: Database, _ parameters: [Value], _ sql: @escaping @Sendable (SchemaName) -> String
+    _ database: Database, _ parameters: [Value], _ usingIndexes: Bool, _ sql: @escaping @Sendable (SchemaName) -> String
   ) async throws -> [Row] {
     do {
-      return try await attempt(database, parameters, sql)
+      return try await attempt(database, parameters, usingIndexes, sql)
     } catch let error as PostgresError {
       // The server hung up on a connection that was kept: the same question again, on a new one.
       guard error.code == .connectionLost || error.sqlState?.rawValue.hasPrefix("57P") == true else { throw error }
-      return try await attempt(database, parameters, sql)
+      return try await attempt(database, parameters, usingIndexes, sql)
     }
   }
 
   private func attempt(
-    _ database: Database, _ parameters: [Value], _ sql: @escaping @Sendable (SchemaName) -> String
+    _ database: Database, _ parameters: [Value], _ usingIndexes: Bool, _ sql: @escaping @Sendable (SchemaName) -> String
   ) async throws -> [Row] {
     let connections = connections(database)
     let milliseconds = Int(patience.seconds * 1_000)
     return try await connections.withConnection { connection in
-      let statement = sql(try await self.schema(database, connection))
-      return try await connection.transaction(readOnly: true) { transaction in
-        // Compiling a plan takes longer than running one of these.
-        try transaction.script("SET LOCAL jit = off; SET LOCAL statement_timeout = \(milliseconds)")
-        return try transaction.query(statement, parameters)
+      let schema = try await self.schema(database, connection)
+      let statement = sql(schema)
+      do {
+        return try await connection.transaction(readOnly: true) { transaction in
+          // Compiling a plan takes longer than running one of these.
+          try transaction.script("SET LOCAL jit = off; SET LOCAL statement_timeout = \(milliseconds)")
+          if usingIndexes { try transaction.script("SET LOCAL enable_seqscan = off") }
+          return try transaction.query(statement, parameters)
+        }
+      } catch {
+        throw await DatabaseState.explained(error, connection, schema: schema)
       }
     }
   }
@@ -92,7 +99,7 @@ package final class RecordQueries: Sendable {
     switch error.code {
     case .databaseMissing, .undefinedTable:
       return RecordQueries.tablesMissing
-    case .cancelled:
+    case .cancelled, .timedOut:
       return Task.isCancelled ? error : late
     default:
       // 42703 and 42883: a column or a function that this version's migrations make.

@@ -61,7 +61,7 @@ extension AgentHealth.Probe {
       hint: "check --root and --agent, and that the folder's file system is mounted; `moha-sync init` makes a new tree")
   }
 
-  /// Whether the database answers, has the program's schema and was ever filled.
+  /// Whether the database answers, has the program's schema, was ever filled and takes writes.
   ///
   /// - Parameter database: called at each look; nil where it is not running, or throws the reason.
   package static func postgres(
@@ -72,7 +72,9 @@ extension AgentHealth.Probe {
       do {
         guard let database = try await database() else {
           return Finding(
-            .down, code: "not-running", "the database is not running; git holds every record", hint: "moha-sync up")
+            .down, code: "not-running",
+            "the embedded database is not running: whoever needs it starts it; git holds every record",
+            hint: "moha-sync up", isFault: false)
         }
         guard let (connection, schema) = try await database.connect() else {
           return Finding(
@@ -82,11 +84,16 @@ extension AgentHealth.Probe {
         do {
           finding = try await look(at: schema, connection, agent)
         } catch {
+          let explained = await DatabaseState.explained(error, connection, schema: schema)
           await connection.close()
-          throw error
+          throw explained
         }
         await connection.close()
         return finding
+      } catch let error as PersistenceError
+        where error.code == .unsuitableDatabase || error.code == .rowsHidden || error.code == .privilegeMissing
+      {
+        return Finding(.degraded, code: error.code.description, error.message, hint: error.hint)
       } catch {
         let words = wording(error)
         return Finding(
@@ -98,6 +105,14 @@ extension AgentHealth.Probe {
   private static func look(
     at schema: SchemaName, _ connection: Connection, _ agent: Agent
   ) async throws -> AgentHealth.Finding {
+    // What hides rows, or takes none, answers all the same.
+    let state = try await DatabaseState.read(connection, schema: schema)
+    try state.checkThatRowsShow()
+    try state.checkRights()
+    if let reason = state.readOnlyReason {
+      return Finding(
+        .degraded, code: "read-only", "the server takes no writes: \(reason)", hint: "name the primary with --database")
+    }
     let status = try await Migrator(schema: schema).status(connection)
     guard !status.applied.isEmpty else {
       return Finding(.degraded, code: "never-synced", "it has no tables yet", hint: "moha-sync sync")
@@ -113,6 +128,15 @@ extension AgentHealth.Probe {
       """, [.text(agent.name)])
     guard let row = rows.first else {
       return Finding(.degraded, code: "never-synced", "agent \(agent) was never synced", hint: "moha-sync sync")
+    }
+    let isReadOnly = try await connection.query(
+      "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
+    ).first?.bool(0)
+    if isReadOnly == true {
+      return Finding(
+        .degraded, code: "read-only",
+        "the server takes no writes: it is a standby, or default_transaction_read_only is on; git takes every record",
+        hint: "name the primary with --database; rows follow there")
     }
     let commit = try row.optionalString(0) ?? "a tree without commit"
     return .ok("last reconciled at commit \(commit), \(try row.string(1))")

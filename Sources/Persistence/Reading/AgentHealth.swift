@@ -17,12 +17,24 @@ package struct AgentHealth: Sendable {
     package let detail: String
     /// The next safe command; nil where there is nothing to do.
     package let hint: String?
+    /// Whether something is wrong that is not ok. A server that is started when it is needed, or by whoever wants one,
+    /// and was not yet, is down and no fault.
+    package let isFault: Bool
 
-    package init(_ status: Status, code: String, _ detail: String, hint: String?) {
+    package init(_ status: Status, code: String, _ detail: String, hint: String?, isFault: Bool = true) {
       self.status = status
       self.code = code
       self.detail = detail
       self.hint = hint
+      self.isFault = isFault && status != .ok
+    }
+
+    /// The status for people: what was not started is off.
+    package var word: String { status == .down && !isFault ? "off" : status.rawValue }
+
+    /// The same of a layer that has to be up.
+    package var required: Finding {
+      Finding(status, code: code, detail, hint: hint, isFault: true)
     }
 
     package static func ok(_ detail: String) -> Finding { Finding(.ok, code: "ok", detail, hint: nil) }
@@ -49,7 +61,19 @@ package struct AgentHealth: Sendable {
   /// In the order of the probes.
   package let layers: [Layer]
 
-  package var isHealthy: Bool { layers.allSatisfy { $0.finding.status == .ok } }
+  package init(layers: [Layer]) { self.layers = layers }
+
+  /// Whether nothing is wrong. What was not started, and need not be, is not.
+  package var isHealthy: Bool { layers.allSatisfy { !$0.finding.isFault } }
+
+  /// The same look, where the named layers have to be up.
+  package func requiring(_ names: Set<String>) -> AgentHealth {
+    AgentHealth(
+      layers: layers.map { layer in
+        names.contains(layer.name)
+          ? Layer(name: layer.name, finding: layer.finding.required, latency: layer.latency) : layer
+      })
+  }
 
   package subscript(name: String) -> Finding? { layers.first { $0.name == name }?.finding }
 
@@ -61,7 +85,9 @@ package struct AgentHealth: Sendable {
     hint: "look at its process: it may be stopped, or the machine overloaded")
 
   /// Asks every layer, all at the same time, each for at most `patience`.
-  package static func ask(_ probes: [Probe]) async -> AgentHealth {
+  ///
+  /// - Parameter patience: how long one layer may take.
+  package static func ask(_ probes: [Probe], patience: Duration = AgentHealth.patience) async -> AgentHealth {
     let layers = await withTaskGroup(of: (Int, Layer).self) { group in
       for (index, probe) in probes.enumerated() {
         group.addTask {
@@ -85,6 +111,7 @@ package struct AgentHealth: Sendable {
         Report.object([
           "status": .string(layer.finding.status.rawValue), "code": .string(layer.finding.code),
           "detail": .string(layer.finding.detail), "hint": Report.string(layer.finding.hint),
+          "fault": .bool(layer.finding.isFault),
           "latency_ms": Report.number(layer.latency.seconds * 1_000),
         ]))
     }
@@ -96,10 +123,17 @@ package struct AgentHealth: Sendable {
 
 extension AgentRecords {
   /// Asks every layer, for a client that may be elsewhere. Starts nothing.
-  package func health() async -> AgentHealth {
-    let own = AgentHealth.Probe("mcp") { .ok("serving agent \(agent)") }
-    let postgres = AgentHealth.Probe.postgres(agent, wording: outlined) { await database.ifUp() }
-    return await AgentHealth.ask([git, postgres] + otherLayers + [own])
+  ///
+  /// - Parameter mcp: how to look at the MCP server; nil where that is who asks, and so is up.
+  package func health(
+    mcp: AgentHealth.Probe? = nil, patience: Duration = AgentHealth.patience
+  ) async -> AgentHealth {
+    let mcp = mcp ?? AgentHealth.Probe("mcp") { .ok("serving agent \(agent)") }
+    let postgres = AgentHealth.Probe.postgres(agent, wording: outlined) {
+      try database.checkSettings()
+      return await database.ifUp()
+    }
+    return await AgentHealth.ask([git, postgres] + otherLayers + [mcp], patience: patience)
   }
 
   /// The same of git alone, which is all that reading and writing need.

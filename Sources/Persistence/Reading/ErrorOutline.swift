@@ -23,7 +23,12 @@ package struct ErrorOutline: Sendable {
     }
     switch error {
     case let error as PersistenceError:
-      (code, message, hint) = (error.code.description, relative(error.message), error.hint.map(relative))
+      (code, message) = (error.code.description, relative(error.message))
+      // Whoever was refused shall not be told how to get it past: the reader may be a model.
+      hint =
+        error.code == .secret
+        ? "take it out; if it is none, a person can allow it: the same on the command line says how"
+        : error.hint.map(relative)
     case let error as GitError:
       (code, message) = ("git-\(error.code)", relative(error.description))
       hint = "nothing was changed; try again, and look at the repository with `git status` if it stays"
@@ -45,9 +50,11 @@ package struct ErrorOutline: Sendable {
       return ("the database cannot be reached (\(error.code))", later)
     case .authenticationFailed, .insufficientPrivilege:
       return ("the database refused the role that is configured (\(error.code))", later)
+    case .readOnly:
+      return ("the database takes no writes (\(error.code))", later)
     case .databaseMissing, .undefinedTable:
       return ("the database has no tables yet (\(error.code))", "run `moha-sync sync`, which makes and fills them")
-    case .cancelled:
+    case .cancelled, .timedOut, .lockNotAvailable:
       return ("the database did not answer in time", later)
     default:
       let state = error.sqlState.map { ", SQLSTATE \($0)" } ?? ""

@@ -1,6 +1,7 @@
 package import Records
 
-/// Searches the files themselves, while there is no database to ask: every word must be there, in any case.
+/// Searches the files themselves, while there is no database to ask: with the same language and the same hits as there,
+/// insights aside, which no file has.
 struct FileSearch {
   let files: AgentFiles
 
@@ -9,7 +10,7 @@ struct FileSearch {
 
   /// At most one hit more than a page, in order.
   func hits(_ query: RecordSearch.Query) async throws -> [RecordSearch.Hit] {
-    let terms = Terms(query.text)
+    let terms = SearchQuery(query.text)
     guard !terms.isEmpty else { return [] }
     var hits: [RecordSearch.Hit] = []
     for (kind, searched) in [(RecordKind.decision, RecordSearch.Kind.decisions), (.milestone, .milestones)]
@@ -50,19 +51,22 @@ struct FileSearch {
   }
 
   private func hit(
-    _ record: Record, _ kind: RecordSearch.Kind, key: String, path: RecordPath, terms: Terms
+    _ record: Record, _ kind: RecordSearch.Kind, key: String, path: RecordPath, terms: SearchQuery
   ) -> RecordSearch.Hit? {
     let (title, text) =
       switch record {
       case .decision(let decision):
         (
           [decision.decisionType, decision.asset].compactMap { $0 }.joined(separator: " "),
-          "\(decision.action) \(decision.reasoning)"
+          FileSearch.searched(decision.action, decision.reasoning)
         )
-      case .milestone(let milestone): (milestone.title, "\(milestone.title) \(milestone.description)")
+      case .milestone(let milestone): (milestone.title, FileSearch.searched(milestone.title, milestone.description))
       case .snapshot(let snapshot): (snapshot.cause.rawValue, snapshot.notes ?? "")
       case .event(let event):
-        ([event.type, event.title].compactMap { $0 }.joined(separator: " - "), event.content)
+        (
+          [event.type, event.title].compactMap { $0 }.joined(separator: " - "),
+          FileSearch.prefix(of: event.content, FileSearch.limit)
+        )
       }
     guard let place = terms.match(text) else { return nil }
     return RecordSearch.Hit(
@@ -70,75 +74,29 @@ struct FileSearch {
       excerpt: FileSearch.excerpt(of: text, around: place), path: path.text, commit: nil, isArchived: false)
   }
 
-  /// Some words before and after the match.
+  /// The part of a record that is searched, as `SearchedText` cuts it.
+  private static func searched(_ head: String, _ body: String) -> String {
+    prefix(of: "\(prefix(of: head, headLimit)) \(body)", limit)
+  }
+
+  /// Characters as the database counts them.
+  private static let limit = 100_000
+  private static let headLimit = 30_000
+
+  private static func prefix(of text: String, _ count: Int) -> String {
+    // As many bytes are as many characters at most.
+    text.utf8.count <= count ? text : String(String.UnicodeScalarView(text.unicodeScalars.prefix(count)))
+  }
+
+  /// Some words before and after the match, which is at this scalar.
   private static func excerpt(of text: String, around place: Int) -> String {
-    let bytes = Array(text.utf8)
-    // Never in the middle of a character's bytes.
-    func boundary(_ offset: Int) -> Int {
-      var offset = min(max(offset, 0), bytes.count)
-      while offset > 0, offset < bytes.count, bytes[offset] & 0xC0 == 0x80 { offset -= 1 }
-      return offset
-    }
-    let (start, end) = (boundary(place - 80), boundary(place + 220))
-    return (start > 0 ? "…" : "") + String(decoding: bytes[start..<end], as: UTF8.self)
-      + (end < bytes.count ? "…" : "")
+    let scalars = text.unicodeScalars
+    let match = scalars.index(scalars.startIndex, offsetBy: place, limitedBy: scalars.endIndex) ?? scalars.endIndex
+    let start = scalars.index(match, offsetBy: -80, limitedBy: scalars.startIndex) ?? scalars.startIndex
+    let end = scalars.index(match, offsetBy: 220, limitedBy: scalars.endIndex) ?? scalars.endIndex
+    return (start > scalars.startIndex ? "…" : "") + String(scalars[start..<end])
+      + (end < scalars.endIndex ? "…" : "")
   }
-
-  /// What a query asks for, without the stemming of the database.
-  private struct Terms {
-    private var wanted: [[UInt8]] = []
-    private var unwanted: [[UInt8]] = []
-
-    var isEmpty: Bool { wanted.isEmpty }
-
-    init(_ query: String) {
-      for (index, part) in query.split(separator: "\"", omittingEmptySubsequences: false).enumerated() {
-        if index % 2 == 1 {
-          if !part.isEmpty { wanted.append(part.utf8.map(lowercase)) }
-          continue
-        }
-        for word in part.split(whereSeparator: \.isWhitespace) where word.lowercased() != "or" {
-          if word.hasPrefix("-") {
-            if word.count > 1 { unwanted.append(word.dropFirst().utf8.map(lowercase)) }
-          } else {
-            wanted.append(word.utf8.map(lowercase))
-          }
-        }
-      }
-    }
-
-    /// The byte at which the first wanted term stands; nil where one is missing or an unwanted one is there.
-    func match(_ text: String) -> Int? {
-      var text = text
-      return text.withUTF8 { bytes in
-        var first: Int?
-        for term in wanted {
-          guard let place = position(of: term, in: bytes) else { return nil }
-          if first == nil { first = place }
-        }
-        return unwanted.contains { position(of: $0, in: bytes) != nil } ? nil : first
-      }
-    }
-
-    /// Letters of ASCII match in any case, everything else byte by byte.
-    private func position(of term: [UInt8], in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
-      guard let first = term.first else { return 0 }
-      var start = 0
-      while start + term.count <= bytes.count {
-        if lowercase(bytes[start]) == first,
-          term.indices.allSatisfy({ lowercase(bytes[start + $0]) == term[$0] })
-        {
-          return start
-        }
-        start += 1
-      }
-      return nil
-    }
-  }
-}
-
-private func lowercase(_ byte: UInt8) -> UInt8 {
-  (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
 }
 
 extension AgentFiles {

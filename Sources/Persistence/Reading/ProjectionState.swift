@@ -47,12 +47,18 @@ package struct ProjectionState: Sendable {
       WHERE agent = $1 ORDER BY finished_at DESC LIMIT 1
       """, [.text(agent.name)]
     ).first
-    let success = try await connection.query(
+    var success = try await connection.query(
       """
       SELECT extract(epoch FROM finished_at)::float8 FROM \(runs)
       WHERE agent = $1 AND remaining = 0 ORDER BY finished_at DESC LIMIT 1
       """, [.text(agent.name)]
     ).first?.double(0)
+    let totals = schema.qualified("maven_run_totals")
+    if success == nil, try await connection.query("SELECT to_regclass($1) IS NOT NULL", [.text(totals)]).first?.bool(0) == true {
+      success = try await connection.query(
+        "SELECT extract(epoch FROM max(last_success))::float8 FROM \(totals) WHERE agent = $1", [.text(agent.name)]
+      ).first?.optionalDouble(0)
+    }
     let run = try last.map { row in
       Run(
         finished: try row.double(0), differences: differences(try row.string(1)), remaining: Int(try row.int(2)))

@@ -10,12 +10,24 @@ package final class RecordChanges: Sendable {
   package enum Change: Hashable, Sendable {
     /// These files, from the repository's root.
     case files(Set<RecordPath>)
-    /// More than could be followed.
+    /// More than could be followed, or than waits for a slow listener: read again what is of interest.
     case everything
+
+    /// The most files that are named.
+    static let fileLimit = 1_000
+
+    /// This change and a later one.
+    func merged(with later: Change) -> Change {
+      guard case .files(let files) = self, case .files(let others) = later else { return .everything }
+      let both = files.union(others)
+      return both.count > Change.fileLimit ? .everything : .files(both)
+    }
   }
 
+  private typealias Listener = Mailbox<Change?, Change>
+
   private struct State {
-    var listeners: [Int: AsyncStream<Change>.Continuation] = [:]
+    var listeners: [Int: Listener] = [:]
     var nextListener = 0
     var watcher: TreeWatcher?
   }
@@ -37,15 +49,19 @@ package final class RecordChanges: Sendable {
 
   /// Changes from now on.
   package func changes() -> AsyncStream<Change> {
-    let (stream, continuation) = AsyncStream.makeStream(of: Change.self)
+    let mailbox = Listener(nil) { waiting, change in
+      waiting = waiting?.merged(with: change) ?? Change.files([]).merged(with: change)
+    } take: { waiting in
+      defer { waiting = nil }
+      return waiting
+    }
     let listener = state.withLock { state in
       state.nextListener += 1
-      state.listeners[state.nextListener] = continuation
+      state.listeners[state.nextListener] = mailbox
       if state.watcher == nil { state.watcher = startWatcher() }
       return state.nextListener
     }
-    continuation.onTermination = { [weak self] _ in self?.leave(listener) }
-    return stream
+    return mailbox.elements { [weak self] in self?.leave(listener) }
   }
 
   private func leave(_ listener: Int) {
@@ -64,7 +80,7 @@ package final class RecordChanges: Sendable {
 
   func tell(_ change: Change) {
     let listeners = state.withLock { Array($0.listeners.values) }
-    for listener in listeners { listener.yield(change) }
+    for listener in listeners { listener.put(change) }
   }
 
   // MARK: Watching
@@ -75,16 +91,21 @@ package final class RecordChanges: Sendable {
         workTree: workTree, gitDirectory: repository.gitDirectory, commonDirectory: repository.commonDirectory,
         agent: agent)
     else { return nil }
-    let (events, continuation) = AsyncStream.makeStream(of: WatchedFolders.Events.self)
+    let events = Mailbox<WatchedFolders.Events, WatchedFolders.Events>(WatchedFolders.Events()) { waiting, events in
+      waiting.add(events)
+    } take: { waiting in
+      defer { waiting = WatchedFolders.Events() }
+      return waiting.isEmpty ? nil : waiting
+    }
     Task {
-      await watcher.run { continuation.yield($0) }
-      continuation.finish()
+      await watcher.run { events.put($0) }
+      events.finish()
     }
     let (agent, lookout) = (agent, lookout)
     Task { [weak self] in
       var head = HeadTrace(agent: agent, lookout: lookout)
       await head.begin()
-      for await event in events {
+      for await event in events.elements(onEnd: {}) {
         var files = event.files
         if event.hasMovedHead { files.formUnion(await head.changes()) }
         if event.isOverrun {

@@ -2,7 +2,11 @@ internal import Git
 internal import Postgres
 package import Records
 
-/// Full text over records, newest first: Postgres' indexes where the database answers, a scan of the files where not.
+/// Full text over records, newest first: Postgres' indexes where the database answers, a scan of the files where not,
+/// in one language and with the same hits.
+///
+/// Not the same is what PostgreSQL's parser makes of markup that is none, of odd paths (`..`, `/.x`) and of signs beyond
+/// ASCII that the operating system takes for letters.
 ///
 /// The order is that of time, kind and key, the same on both ways, and a page begins after the last hit of the one
 /// before. So a walk neither repeats nor loses a hit while records are written.
@@ -114,17 +118,24 @@ extension RecordSearch {
   }
 }
 
-/// The search in Postgres. Each kind has an index on the expression that is searched here.
+/// The search in Postgres. Each kind has an index on the expression that is searched here, and one on its times.
+///
+/// The newest records are looked at first: a word that many records have is among them, and no more than `window` rows
+/// are read for it. A word that few have is found by the index of words, and all rows that have it are put in order.
 struct DatabaseSearch {
   let database: Database
   let agent: Agent
 
+  /// How many of the newest rows are looked at for each hit that is wanted.
+  static let window = 15
+
   private struct Table {
     let name: String
-    let vector: String
-    let text: String
+    let searched: SearchedText
     let title: String
     let time: String
+    /// The time by which hits come, the expression of an index: of a row without a time, when the row was made.
+    let order: String
     let key: String
     /// Whether the rows know their agent and their file.
     let isBackedByGit: Bool
@@ -134,23 +145,20 @@ struct DatabaseSearch {
     switch kind {
     case .decisions:
       Table(
-        name: "maven_decisions",
-        vector: "to_tsvector('english'::regconfig, ((action || ' '::text) || reasoning))",
-        text: "action || ' ' || reasoning", title: "concat_ws(' ', decision_type, asset)", time: "decided_at",
-        key: "git_filename", isBackedByGit: true)
+        name: "maven_decisions", searched: .decisions, title: "concat_ws(' ', decision_type, asset)",
+        time: "decided_at", order: "decided_at", key: "git_filename", isBackedByGit: true)
     case .insights:
       Table(
-        name: "maven_insights", vector: "to_tsvector('english'::regconfig, content)", text: "content",
-        title: "concat_ws(' ', insight_type, asset)", time: "created_at", key: "'#' || id", isBackedByGit: false)
+        name: "maven_insights", searched: .insights, title: "concat_ws(' ', insight_type, asset)", time: "created_at",
+        order: "COALESCE(created_at, to_timestamp(0))", key: "'#' || id", isBackedByGit: false)
     case .memory:
       Table(
-        name: "maven_memory", vector: "search_vector", text: "description",
-        title: "concat_ws(' - ', event_type, title)", time: "event_at", key: "COALESCE(event_key, '#' || id)",
-        isBackedByGit: true)
+        name: "maven_memory", searched: .memory, title: "concat_ws(' - ', event_type, title)", time: "event_at",
+        order: "COALESCE(event_at, created_at, to_timestamp(0))", key: "COALESCE(event_key, '#' || id)", isBackedByGit: true)
     case .milestones:
       Table(
-        name: "maven_milestones", vector: "to_tsvector('english'::regconfig, ((title || ' '::text) || description))",
-        text: "description", title: "title", time: "achieved_at", key: "git_filename", isBackedByGit: true)
+        name: "maven_milestones", searched: .milestones, title: "title", time: "achieved_at",
+        order: "COALESCE(achieved_at, created_at, to_timestamp(0))", key: "git_filename", isBackedByGit: true)
     }
   }
 
@@ -175,43 +183,9 @@ struct DatabaseSearch {
   private func hits(
     _ query: RecordSearch.Query, _ kind: RecordSearch.Kind, connection: Connection, schema: SchemaName
   ) async throws -> [RecordSearch.Hit] {
-    let table = table(kind)
-    let time = "COALESCE(\(table.time), created_at, 'epoch')"
-    let key = "(\(table.key)) COLLATE \"C\""
-    var parameters: [Value] = [.text(query.text)]
-    var conditions = ["\(table.vector) @@ websearch_to_tsquery('english', $1)"]
-    if table.isBackedByGit {
-      parameters.append(.text(agent.name))
-      conditions.append("agent = $\(parameters.count)")
-    }
-    if let after = query.after {
-      parameters.append(.text(after.time.description))
-      let mark = "$\(parameters.count)::timestamptz"
-      if kind == after.kind {
-        parameters.append(.text(after.key))
-        conditions.append("(\(time) < \(mark) OR \(time) = \(mark) AND \(key) < $\(parameters.count))")
-      } else {
-        // Of hits of one moment, kinds that sort before the mark's were given already.
-        conditions.append("\(time) \(kind.rawValue < after.kind.rawValue ? "<" : "<=") \(mark)")
-      }
-    }
-    let provenance =
-      table.isBackedByGit
-      ? "git_path, encode(source_commit, 'hex') AS source_commit, git_status"
-      : "NULL::text AS git_path, NULL::text AS source_commit, 'current' AS git_status"
-    let rows = try await connection.query(
-      """
-      SELECT extract(epoch FROM at)::numeric * 1000000 AS micros, own IS NULL, key, title,
-        ts_headline('english', text, websearch_to_tsquery('english', $1),
-          'StartSel="",StopSel="",MaxWords=50,MinWords=25'), git_path, source_commit, git_status
-      FROM (
-        SELECT \(time) AS at, \(table.time) AS own, \(key) AS key, \(table.title) AS title, \(table.text) AS text,
-          \(provenance)
-        FROM \(schema.qualified(table.name))
-        WHERE \(conditions.joined(separator: " AND "))
-        ORDER BY 1 DESC, 3 DESC LIMIT \(query.limit + 1)) AS found
-      ORDER BY at DESC, key DESC
-      """, parameters)
+    let wanted = query.limit + 1
+    var rows = try await self.rows(query, kind, within: wanted * DatabaseSearch.window, connection, schema)
+    if rows.count < wanted { rows = try await self.rows(query, kind, within: nil, connection, schema) }
     return try rows.map { row in
       let at = Int64(try row.string(0).prefix { $0 != "." }).flatMap { Instant(microseconds: $0) } ?? .earliest
       return RecordSearch.Hit(
@@ -219,5 +193,67 @@ struct DatabaseSearch {
         title: try row.string(3), excerpt: try row.string(4), path: try row.optionalString(5),
         commit: try row.optionalString(6), isArchived: try row.string(7) == GitStatus.archived.rawValue)
     }
+  }
+
+  private func rows(
+    _ query: RecordSearch.Query, _ kind: RecordSearch.Kind, within window: Int?, _ connection: Connection,
+    _ schema: SchemaName
+  ) async throws -> [Row] {
+    let (sql, parameters) = statement(query, kind, within: window, schema: schema)
+    return try await connection.transaction(readOnly: true) { transaction in
+      // The words of each row of a table are not to be found again because a word is common.
+      try transaction.script("SET LOCAL jit = off; SET LOCAL enable_seqscan = off")
+      return try transaction.query(sql, parameters)
+    }
+  }
+
+  /// At most one hit more than a page, in order.
+  ///
+  /// - Parameter window: how many of the newest rows may be read; nil for all that have the words.
+  func statement(
+    _ query: RecordSearch.Query, _ kind: RecordSearch.Kind, within window: Int?, schema: SchemaName
+  ) -> (sql: String, parameters: [Value]) {
+    let table = table(kind)
+    let key = "(\(table.key)) COLLATE \"C\""
+    var parameters: [Value] = [.text(query.text)]
+    var bounds: [String] = []
+    var conditions = ["\(table.searched.vector) @@ websearch_to_tsquery('english', $1)"]
+    if table.isBackedByGit {
+      parameters.append(.text(agent.name))
+      conditions.append("agent = $\(parameters.count)")
+    }
+    if let after = query.after {
+      parameters.append(.text(after.time.description))
+      let mark = "$\(parameters.count)::timestamptz"
+      // Of hits of one moment, kinds that sort before the mark's were given already.
+      let isOver = kind != after.kind && kind.rawValue < after.kind.rawValue
+      bounds.append("\(table.order) \(isOver ? "<" : "<=") \(mark)")
+      if kind == after.kind {
+        parameters.append(.text(after.key))
+        bounds.append("(\(table.order) < \(mark) OR \(key) < $\(parameters.count))")
+      }
+    }
+    func rows(_ conditions: [String], _ limit: Int, of source: String) -> String {
+      """
+      SELECT * FROM \(source) WHERE \((["true"] + conditions).joined(separator: " AND "))
+      ORDER BY \(table.order) DESC, \(key) DESC LIMIT \(limit)
+      """
+    }
+    let name = schema.qualified(table.name)
+    let found =
+      window.map { rows(conditions, query.limit + 1, of: "(\(rows(bounds, $0, of: name))) AS newest") }
+      ?? rows(conditions + bounds, query.limit + 1, of: name)
+    let provenance =
+      table.isBackedByGit
+      ? "git_path, encode(source_commit, 'hex') AS source_commit, git_status"
+      : "NULL::text AS git_path, NULL::text AS source_commit, 'current' AS git_status"
+    let sql = """
+      SELECT extract(epoch FROM \(table.order))::numeric * 1000000, \(table.time) IS NULL, \(key), \(table.title),
+        ts_headline('english', \(table.searched.text), websearch_to_tsquery('english', $1),
+          'StartSel="",StopSel="",MaxWords=50,MinWords=25'), \(provenance)
+      FROM (\(found)) AS found
+      ORDER BY \(table.order) DESC, \(key) DESC
+      """
+    return (sql, parameters)
   }
 }

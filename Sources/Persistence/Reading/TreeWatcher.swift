@@ -73,9 +73,7 @@ actor TreeWatcher {
       guard !events.isEmpty else { continue }
       last = TreeWatcher.milliseconds()
       if pending.isEmpty { first = last }
-      pending.files.formUnion(events.files)
-      pending.hasMovedHead = pending.hasMovedHead || events.hasMovedHead
-      pending.isOverrun = pending.isOverrun || events.isOverrun
+      pending.add(events)
     }
   }
 

@@ -7,13 +7,23 @@ internal import Records
 /// folders get one as they appear.
 struct WatchedFolders {
   /// What a batch of events means.
-  struct Events {
+  struct Events: Sendable {
     var files: Set<RecordPath> = []
     var hasMovedHead = false
     /// Folders have come, gone or moved, or the kernel dropped events: anything may have changed.
     var isOverrun = false
 
     var isEmpty: Bool { files.isEmpty && !hasMovedHead && !isOverrun }
+
+    /// Takes up later events; of more files than are named, that they are too many.
+    mutating func add(_ later: Events) {
+      hasMovedHead = hasMovedHead || later.hasMovedHead
+      isOverrun = isOverrun || later.isOverrun
+      files.formUnion(later.files)
+      guard files.count > RecordChanges.Change.fileLimit else { return }
+      files = []
+      isOverrun = true
+    }
   }
 
   private enum Folder {

@@ -6,6 +6,8 @@ struct CommitMessage {
   private let agent: Agent
   private var counts: [(word: String, count: Int)] = []
   private var trailers: [String] = []
+  /// What every message of the program has in a line of its own.
+  static let agentTrailer = "Moha-Agent: "
   /// More are counted, not named.
   private static let trailerLimit = 50
 
@@ -20,7 +22,7 @@ struct CommitMessage {
     case .decision: count("decision", 1)
     case .milestone: count("milestone", 1)
     case .snapshot: count("snapshot", 1)
-    case .sessionLog, .rotatedLog: count("event", events)
+    case .sessionLog, .rotatedLog: if events > 0 { count("event", events) } else { count("log", 1) }
     case .identity: count("identity", 1)
     case .persona, .infrastructure, .other: count("file", 1)
     }
@@ -43,12 +45,14 @@ struct CommitMessage {
 
   /// `maven: 2 decisions, 3 events`, a blank line, and the trailers.
   var text: String {
-    let records = counts.filter { $0.word != "identity" || counts.count == 1 }
-    let parts = records.map { word, count in
+    // A record brings its counter and its log along; beside other files these are what changed too.
+    let companions = ["identity", "log"]
+    let holdsRecords = counts.contains { $0.word != "file" && !companions.contains($0.word) }
+    let parts = counts.filter { !(holdsRecords && companions.contains($0.word)) }.map { word, count in
       word == "identity" ? word : "\(count) \(word)\(count == 1 ? "" : "s")"
     }
     let summary = parts.isEmpty ? "update" : parts.joined(separator: ", ")
-    var lines = ["\(agent): \(summary)", "", "Moha-Agent: \(agent)"]
+    var lines = ["\(agent): \(summary)", "", "\(CommitMessage.agentTrailer)\(agent)"]
     lines += trailers.prefix(CommitMessage.trailerLimit)
     if trailers.count > CommitMessage.trailerLimit {
       lines.append("Moha-Omitted: \(trailers.count - CommitMessage.trailerLimit)")

@@ -41,24 +41,23 @@ package final class FileLock: Sendable {
     _ purpose: Purpose, of repository: Repository, patience: Duration
   ) async throws -> FileLock {
     let folder = "\(repository.gitDirectory)/moha-sync"
-    if mkdir(folder, 0o700) != 0 && errno != EEXIST {
-      throw PersistenceError(
-        .writeFailed, "cannot make \(folder): \(String(cString: strerror(errno))). Nothing was done",
-        hint: "run as a user who may write the repository's git folder")
-    }
+    let files = PrivateFiles(of: repository)
+    try files.makeFolder(folder)
     // Not named .lock: a person who looks for git's stale locks should not find one that is none.
     let path = "\(folder)/\(purpose.rawValue).flock"
     let turn = try await WaitingLine.line(at: path).turn()
     do {
-      return try await acquire(path, patience: patience, turn: turn)
+      return try await acquire(path, files, patience: patience, turn: turn)
     } catch {
       turn.end {}
       throw error
     }
   }
 
-  private static func acquire(_ path: String, patience: Duration, turn: WaitingLine.Turn) async throws -> FileLock {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+  private static func acquire(
+    _ path: String, _ files: PrivateFiles, patience: Duration, turn: WaitingLine.Turn
+  ) async throws -> FileLock {
+    let descriptor = files.open(path, O_RDWR | O_CREAT)
     guard descriptor >= 0 else {
       throw PersistenceError(
         .writeFailed, "cannot open \(path): \(String(cString: strerror(errno))). Nothing was written",

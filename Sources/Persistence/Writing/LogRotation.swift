@@ -76,7 +76,7 @@ package struct LogRotation: Sendable {
       }
       guard let entry else { return outcome(plan, commit: nil, pending: nil) }
       switch try await committer.commit([entry]) {
-      case .committed(let id): return outcome(plan, commit: id, pending: nil)
+      case .committed(let commit): return outcome(plan, commit: commit.id, pending: nil)
       case .pending(let reason): return outcome(plan, commit: nil, pending: reason)
       }
     }
@@ -90,7 +90,7 @@ package struct LogRotation: Sendable {
   /// all is nil where the log is not as HEAD has it.
   private func stage(
     _ rules: LogRotationPlan.Rules, _ tree: WorkTreeWriter
-  ) async throws -> (plan: LogRotationPlan, entry: WriteJournal.Entry?)? {
+  ) async throws -> (plan: LogRotationPlan, entry: JournalEntry?)? {
     let lock = try await FileLock.acquire(.tree, of: repository, patience: settings.patience)
     defer { withExtendedLifetime(lock) {} }
     try await tree.recover()
@@ -99,13 +99,12 @@ package struct LogRotation: Sendable {
     let plan = try LogRotationPlan(bytes, rules: rules) { try read($0, tree.workTree) }
     guard !plan.cuts.isEmpty else { return (plan, nil) }
     guard try await committed(path) == ObjectID.blob(bytes) else { return nil }
-    // HEAD holds what these appended, and their offsets are about to mean nothing.
-    tree.journal.remove(
-      try tree.journal.entries().filter { entry in
-        if case .append = entry.action { entry.path == GitPath(path.bytes) } else { false }
-      })
-    let rotation = WriteJournal.Entry.Rotation(
-      log: .blob(bytes), cuts: plan.cuts,
+    // What HEAD holds of these is done with; others have offsets that are about to mean nothing.
+    let writes = try tree.journal.entries().filter { $0.path == GitPath(path.bytes) }
+    let held = try await CommitComposer(writes).held(by: try await repository.head().commit, in: repository)
+    guard writes.allSatisfy({ held[$0.name] != nil }) else { return nil }
+    let rotation = JournalEntry.Rotation(
+      log: .blob(bytes), size: bytes.count, cuts: plan.cuts,
       parts: plan.additions.map { .init(path: GitPath($0.path.bytes), offset: $0.offset, length: $0.bytes.count) },
       events: plan.eventCount)
     let entry = try tree.journal.add(

@@ -47,13 +47,24 @@ package enum RecordRequest: Sendable {
       }
   }
 
-  /// Reads a request.
+  /// What was taken as it was given, and probably means something else; sentences for the answer.
+  package var warnings: [String] {
+    guard case .decision(let decision, _) = self else { return [] }
+    let confidence = decision.confidence
+    guard ExactDecimal(0) < confidence, confidence < ExactDecimal(1) || confidence == ExactDecimal(1),
+      let percent = confidence.multiplied(by: ExactDecimal(100))
+    else { return [] }
+    let given = confidence.canonical
+    return ["confidence \(given) is recorded as \(given) %; did you mean \(percent.canonical)?"]
+  }
+
+  /// Reads a request. Its limits are those of `RecordLimits`.
   ///
   /// - Parameter now: the record's time; a client cannot choose it.
   /// - Throws: `.invalidRequest` with every fault, not only the first.
   package init(_ kind: Kind, json: JSONValue, now: Instant) throws {
     var reader = RequestReader(json)
-    let key = reader.optional("idempotency_key", limit: 200)
+    let key = reader.optional("idempotency_key", limit: RecordLimits.key)
     switch kind {
     case .decision:
       let confidence = reader.confidence()
@@ -62,31 +73,44 @@ package enum RecordRequest: Sendable {
         reader.fault("risk_level must be one of \(Decision.riskLevels.joined(separator: ", "))")
       }
       let decision = Decision(
-        decisionType: reader.required("decision_type"), asset: reader.optional("asset"),
+        decisionType: reader.required("decision_type", limit: RecordLimits.shortText),
+        asset: reader.optional("asset", limit: RecordLimits.shortText),
         riskLevel: Decision.canonicalRiskLevel(risk), confidence: confidence, decidedAt: now,
         action: reader.required("action"), reasoning: reader.required("reasoning"), outcome: nil,
         metadata: reader.metadata(idempotencyKey: key))
       self = .decision(decision, key: key)
     case .event:
       let event = Event(
-        type: reader.required("event_type"), title: nil, time: now, timeText: nil, content: reader.required("content"),
-        metadata: reader.metadata(idempotencyKey: key))
+        type: reader.required("event_type", limit: RecordLimits.shortText), title: nil, time: now, timeText: nil,
+        content: reader.required("content"), metadata: reader.metadata(idempotencyKey: key))
       self = .event(event, key: key)
     case .milestone:
       let milestone = Milestone(
-        title: reader.required("title"), category: reader.required("category"),
-        significance: reader.optional("significance"), achievedAt: now, description: reader.required("description"),
-        metadata: reader.metadata(idempotencyKey: key))
+        title: reader.required("title", limit: RecordLimits.shortText),
+        category: reader.required("category", limit: RecordLimits.shortText),
+        significance: reader.optional("significance", limit: RecordLimits.shortText), achievedAt: now,
+        description: reader.required("description"), metadata: reader.metadata(idempotencyKey: key))
       self = .milestone(milestone, key: key)
     case .identity:
-      let updates = reader.object("updates")
-      let isRebirth = updates["rebirth"] == .bool(true)
+      let updates = reader.updates()
+      let isRebirth = reader.isRebirth(updates)
       self = .identity(updates: updates.removing("rebirth"), isRebirth: isRebirth, key: key)
     case .snapshot:
       let snapshot = reader.snapshot(now, metadata: reader.metadata(idempotencyKey: key))
       self = .snapshot(snapshot, key: key)
     }
-    try reader.finish(kind)
+    try reader.finish(kind, record: record)
+  }
+
+  /// The record to make; nil for updates of the identity.
+  private var record: Record? {
+    switch self {
+    case .decision(let decision, _): .decision(decision)
+    case .event(let event, _): .event(event)
+    case .milestone(let milestone, _): .milestone(milestone)
+    case .snapshot(let snapshot, _): .snapshot(snapshot)
+    case .identity: nil
+    }
   }
 }
 
@@ -95,8 +119,6 @@ private struct RequestReader {
   private var members: [JSONValue.Member] = []
   private var faults: [String] = []
   private var known: Set<JSONString> = []
-  /// A record is a page or two; a file this long is a mistake.
-  private static let textLimit = 1 << 20
 
   init(_ json: JSONValue) {
     guard case .object(let members) = json else {
@@ -104,6 +126,7 @@ private struct RequestReader {
       return
     }
     self.members = members
+    faults += RecordLimits.controlFaults(in: json)
   }
 
   mutating func fault(_ text: String) {
@@ -118,19 +141,21 @@ private struct RequestReader {
     return value
   }
 
-  mutating func required(_ name: JSONString) -> String {
-    let text = optional(name)
+  mutating func required(_ name: JSONString, limit: Int = RecordLimits.text) -> String {
+    let text = optional(name, limit: limit)
     if text == nil, !faults.contains(where: { $0.hasPrefix("\(name) ") }) { faults.append("\(name) is missing") }
     return text ?? ""
   }
 
-  mutating func optional(_ name: JSONString, limit: Int = RequestReader.textLimit) -> String? {
+  mutating func optional(_ name: JSONString, limit: Int = RecordLimits.text) -> String? {
     guard let value = value(name) else { return nil }
     guard let text = value.text else {
       faults.append("\(name) must be a text of valid Unicode")
       return nil
     }
-    if text.utf8.count > limit { faults.append("\(name) is longer than \(limit) bytes") }
+    if text.utf8.count > limit {
+      faults.append("\(name) has \(text.utf8.count) bytes; at most \(limit) are taken")
+    }
     return text.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D } ? nil : text
   }
 
@@ -140,7 +165,9 @@ private struct RequestReader {
       faults.append("confidence is missing")
       return zero
     }
-    guard case .number(let number) = value, let decimal = ExactDecimal(number.spelling) else {
+    // Older callers send numbers as texts, which say the same.
+    let spelling: String? = if case .number(let number) = value { number.spelling } else { value.text }
+    guard let number = spelling.flatMap({ JSONNumber($0) }), let decimal = ExactDecimal(number.spelling) else {
       faults.append("confidence must be a plain number from 0 to 100")
       return zero
     }
@@ -159,6 +186,28 @@ private struct RequestReader {
       return .emptyObject
     }
     return value
+  }
+
+  /// Members to merge into the identity. Its counters count.
+  mutating func updates() -> JSONValue {
+    let updates = object("updates")
+    for counter in IdentityFile.Counter.allCases {
+      guard case .invalid(let value) = counter.value(in: updates) else { continue }
+      faults.append("\(counter.name) must be a whole number from 0 on, and is \(value)")
+    }
+    return updates
+  }
+
+  /// Whether the updates tell of a rebirth; older callers say so as a text.
+  mutating func isRebirth(_ updates: JSONValue) -> Bool {
+    switch updates["rebirth"] {
+    case nil, .bool(false), .null: return false
+    case .bool(true): return true
+    case let value?:
+      if value.text == "true" { return true }
+      if value.text != "false" { faults.append("rebirth must be true or false") }
+      return false
+    }
   }
 
   /// The metadata, with the idempotency key in it: git then knows which keys were used, wherever the record goes.
@@ -184,6 +233,9 @@ private struct RequestReader {
       // Of two members with one name the last one counts.
       if let value = value(JSONString(column)) { given.append(.init(JSONString(column), value)) }
     }
+    if let notes = value("notes")?.text, notes.utf8.count > RecordLimits.text {
+      faults.append("notes has \(notes.utf8.count) bytes; at most \(RecordLimits.text) are taken")
+    }
     let file = RecordFile.decode(Array(JSONValue.object(given).text().utf8), role: .snapshot, path: RecordPath([]))
     faults += file.diagnostics.filter { $0.severity == .error }.map(\.message)
     if case .snapshot(let snapshot) = file.record { return snapshot }
@@ -192,9 +244,10 @@ private struct RequestReader {
       marginUsed: ExactDecimal(0), unrealizedPnL: ExactDecimal(0), openPositions: .array([]))
   }
 
-  func finish(_ kind: RecordRequest.Kind) throws {
+  func finish(_ kind: RecordRequest.Kind, record: Record?) throws {
     let unknown = members.map(\.key).filter { !known.contains($0) }
-    let faults = faults + unknown.map { "\($0) is no argument of \(kind.rawValue)" }
+    var faults = faults + unknown.map { "\(RecordLimits.visible($0)) is no argument of \(kind.rawValue)" }
+    if faults.isEmpty, let record, let fault = RecordLimits.fileFault(of: record) { faults.append(fault) }
     guard faults.isEmpty else {
       throw PersistenceError(
         .invalidRequest, "the \(kind.rawValue) was not recorded: \(faults.joined(separator: "; "))",

@@ -6,7 +6,7 @@ package import Telemetry
 package struct RecordService: Sendable {
   private let writer: RecordWriter
   /// The database where it can answer without being started: a write does not wait for a server to come up.
-  private let database: @Sendable () async -> Database?
+  private let database: @Sendable () async throws -> Database?
   private let projections: Projections
   /// Whom to tell of records that git has taken; nil tells nobody.
   private let events: RecordEvents?
@@ -15,7 +15,7 @@ package struct RecordService: Sendable {
 
   package init(
     writer: RecordWriter, events: RecordEvents? = nil, activity: Activity? = nil,
-    database: @escaping @Sendable () async -> Database?
+    database: @escaping @Sendable () async throws -> Database?
   ) {
     self.writer = writer
     self.events = events
@@ -48,7 +48,7 @@ package struct RecordService: Sendable {
       return outcome
     } catch {
       let code = (error as? PersistenceError)?.code
-      let isRefusal = code == .secret || code == .conflict || code == .invalidRequest
+      let isRefusal = [.secret, .conflict, .keyConflict, .invalidRequest].contains(code)
       activity?.write(request.kind.rawValue, isRefusal ? .refused : .failed, ContinuousClock.now - start)
       throw error
     }
@@ -68,10 +68,15 @@ package struct RecordService: Sendable {
 
   private func project(_ written: RecordWriter.Written) async -> RowProjection.Outcome? {
     guard let record = written.record else { return nil }
-    guard let database = await database() else {
-      return RowProjection.Outcome(rowID: nil, error: "the database is not running")
+    do {
+      guard let database = try await database() else {
+        return RowProjection.Outcome(rowID: nil, error: "the database is not running")
+      }
+      return await projections.projection(into: database).project(record)
+    } catch {
+      // Settings that name no database are no reason not to record.
+      return RowProjection.Outcome(rowID: nil, error: ErrorOutline(error, roots: []).message)
     }
-    return await projections.projection(into: database).project(record)
   }
 }
 

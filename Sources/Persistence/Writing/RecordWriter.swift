@@ -33,6 +33,8 @@ package struct RecordWriter: Sendable {
     package let pendingReason: String?
     /// Whether the idempotency key had been used, so that nothing was written now.
     package let isRepeated: Bool
+    /// What the caller should know beside the answer, a sentence each.
+    package let warnings: [String]
   }
 
   /// Returns when the record is in HEAD, or durable where nothing is committed now.
@@ -70,7 +72,11 @@ package struct RecordWriter: Sendable {
   package func correctCounters() async throws -> Bool {
     try await withTree { tree, committer in
       guard let entry = try await tree.correctCounters() else { return false }
-      if settings.commitPolicy == .eachWrite { _ = try await committer([entry]) }
+      if settings.commitPolicy == .eachWrite {
+        _ = try await committer([entry])
+      } else {
+        try tree.journal.keep([entry])
+      }
       return true
     }
   }
@@ -80,18 +86,80 @@ package struct RecordWriter: Sendable {
   ) async throws -> [Written] {
     try await withTree { tree, commit in
       let staged = try await stage(tree)
+      let entries = staged.flatMap(\.entries)
       guard settings.commitPolicy == .eachWrite else {
-        return staged.map { $0.written(commit: nil, pending: "the commit policy is periodic") }
+        // Acknowledged, it stays until the periodic run has committed it, whatever becomes of the file.
+        try tree.journal.keep(entries)
+        return staged.map { $0.written(commit: nil, path: nil, pending: "the commit policy is periodic") }
       }
-      switch try await commit(staged.flatMap(\.entries)) {
-      case .committed(let id): return staged.map { $0.written(commit: id, pending: nil) }
-      case .pending(let reason): return staged.map { $0.written(commit: nil, pending: reason) }
+      switch try await commit(entries) {
+      case .committed(let commit):
+        var written: [Written] = []
+        for staged in staged {
+          written.append(try await answer(to: staged, commit))
+        }
+        return written
+      case .pending(let reason): return staged.map { $0.written(commit: nil, path: nil, pending: reason) }
       }
     }
   }
 
+  /// The answer to a write that `commit` holds: with the counters that it holds. A write that was made before may be on
+  /// another branch, or a later commit of a person's may have removed it.
+  private func answer(to staged: WorkTreeWriter.Staged, _ commit: SharedCommitter.Commit) async throws -> Written {
+    let tree = try await repository.commit(commit.id).tree
+    if staged.isRepeated, staged.entries.isEmpty, try await !holds(staged, commit.id, tree) {
+      return staged.written(
+        commit: nil, path: nil, pending: "it was recorded before under this key, and HEAD does not hold it now")
+    }
+    let path = staged.entries.first.flatMap { commit.places[$0.name] }
+    var staged = staged
+    if staged.totalDecisions != nil || staged.rebirthCount != nil {
+      let identity = GitPath(TreeLayout.identity(of: staged.agent).bytes)
+      if let entry = try await repository.entry(at: identity, inTree: tree), entry.mode.isBlob,
+        let value = try? JSONValue.parse(await repository.blob(entry.id, limit: GitRecordReader.fileLimit))
+      {
+        staged.takeCounters(from: value)
+      }
+    }
+    return staged.written(commit: commit.id, path: path, pending: nil, commitWarnings: commit.warnings)
+  }
+
+  /// Whether a commit holds a write that was made before.
+  private func holds(_ staged: WorkTreeWriter.Staged, _ commit: ObjectID, _ tree: ObjectID) async throws -> Bool {
+    if case .identity(let updates, let isRebirth, _) = staged.request {
+      if let first = staged.firstCommit, try await repository.commitExists(first) {
+        return try await repository.isAncestor(first, of: commit)
+      }
+      // Which commit took it is not known, so the file has to say it.
+      guard !isRebirth, let entry = try await repository.entry(at: staged.path, inTree: tree), entry.mode.isBlob,
+        let document = try? JSONDocument(await repository.blob(entry.id, limit: GitRecordReader.fileLimit))
+      else { return false }
+      return (try? document.merging(updates).value) == document.value
+    }
+    guard let record = staged.record else { return false }
+    guard case .event(let event) = record else {
+      // On this branch the name may be another record's.
+      guard let entry = try await repository.entry(at: staged.path, inTree: tree), entry.mode.isBlob else { return false }
+      let path = RecordPath(staged.path.bytes)
+      let bytes = try await repository.blob(entry.id, limit: GitRecordReader.fileLimit)
+      let role = TreeLayout.role(of: path, agent: staged.agent)
+      return RecordFile.decode(bytes, role: role, path: path).record.map(staged.request.isAnswered) ?? false
+    }
+    let key = record.contentHash.recordKey
+    var paths = [staged.path]
+    if let time = event.time { paths.append(GitPath(TreeLayout.rotatedLog(of: staged.agent, at: time).bytes)) }
+    for path in paths {
+      guard let entry = try await repository.entry(at: path, inTree: tree), entry.mode.isBlob else { continue }
+      let log = SessionLog.parse(
+        try await repository.blob(entry.id, limit: GitRecordReader.logLimit), path: RecordPath(path.bytes))
+      if log.entries.contains(where: { $0.recordKey == key }) { return true }
+    }
+    return false
+  }
+
   /// Lets go of the tree's lock, so that others stage while this writer waits for its commit, and commits.
-  private typealias Commit = ([WriteJournal.Entry]) async throws -> SharedCommitter.Outcome
+  private typealias Commit = ([JournalEntry]) async throws -> SharedCommitter.Outcome
 
   /// Runs `body` under the lock of the tree, after what killed writers left was finished or undone.
   private func withTree<R: Sendable>(

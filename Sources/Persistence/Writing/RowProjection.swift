@@ -25,7 +25,7 @@ package final class RowProjection: Sendable {
 
   package struct Outcome: Sendable {
     package let rowID: Int64?
-    /// Why there is no row yet; nil where there is one.
+    /// Why there is no row yet, or one that says something else; nil where all is well.
     package let error: String?
 
     package init(rowID: Int64?, error: String?) {
@@ -38,7 +38,9 @@ package final class RowProjection: Sendable {
     let late = Outcome(rowID: nil, error: "the database did not answer within \(patience)")
     return await answer(within: patience, orElse: late) {
       do {
-        return Outcome(rowID: try await self.upsert(content), error: nil)
+        return try await self.upsert(content)
+      } catch let error as PostgresError where error.refusesRow {
+        return Outcome(rowID: nil, error: "the database refuses this record: \(error.refusal)")
       } catch {
         // The answer goes to any client: it does not tell where the server is.
         return Outcome(rowID: nil, error: ErrorOutline(error, roots: []).message)
@@ -46,7 +48,7 @@ package final class RowProjection: Sendable {
     }
   }
 
-  private func upsert(_ content: GitRecordContent) async throws -> Int64? {
+  private func upsert(_ content: GitRecordContent) async throws -> Outcome {
     let table = content.record.kind.storage
     let values =
       content.record.row.values.map(\.parameter)
@@ -57,11 +59,26 @@ package final class RowProjection: Sendable {
     let rows = try await withConnection { connection, schema in
       let sql = """
         INSERT INTO \(schema.qualified(table.name)) (\(table.columns.joined(separator: ", "))) VALUES (\(places))
-        ON CONFLICT (\(conflict)) DO UPDATE SET \(assignments) RETURNING id::bigint
+        ON CONFLICT (\(conflict)) DO UPDATE SET \(assignments)
+        RETURNING id::bigint, encode(content_hash, 'hex')
         """
-      return try await connection.perform { try $0.queryPrepared(sql, values) }
+      do {
+        return try await connection.perform { try $0.queryPrepared(sql, values) }
+      } catch let error as PostgresError where error.sqlState == .uniqueViolation && error.refusesRow {
+        // The key is new, so that a number that is taken is meant: the sequence is behind.
+        try await SequenceState.mend(connection, schema: schema)
+        return try await connection.perform { try $0.queryPrepared(sql, values) }
+      }
     }
-    return try rows.first?.int(0)
+    let named = "`moha-sync reconcile` names it"
+    guard let row = rows.first else {
+      return Outcome(rowID: nil, error: "a trigger or rule of \(table.name) swallowed the row; \(named)")
+    }
+    let isFaithful = try row.string(1) == content.git.contentHash.description
+    return Outcome(
+      rowID: try row.int(0),
+      error: isFaithful ? nil : "a trigger of \(table.name) changed the row, which does not say what git says; \(named)"
+    )
   }
 
   /// Lends a connection. Where the server has hung up on one that was kept, the statement runs once more on a new one:

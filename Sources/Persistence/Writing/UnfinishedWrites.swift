@@ -1,10 +1,9 @@
-internal import FoundationEssentials
 package import Git
 package import Records
 
-/// Writes that killed programs left half done: entries of the write journal that no running process owns.
+/// Writes that no commit holds yet: those that killed programs left half done, and those that wait for a commit.
 ///
-/// Every write finishes them first, and so does every tick; this is for a person who will not wait for the next one.
+/// Every write takes them first, and so does every tick; this is for a person who will not wait for the next one.
 package struct UnfinishedWrites: Sendable {
   private let repository: Repository
 
@@ -12,21 +11,23 @@ package struct UnfinishedWrites: Sendable {
     self.repository = repository
   }
 
-  /// The paths that are still to be committed and whose writer is gone, sorted. Changes nothing.
-  package func paths() -> [String] {
-    let folder = "\(repository.gitDirectory)/moha-sync/journal"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.compactMap { name -> String? in
-      // A temporary name belongs to an entry that is being made.
-      guard !name.hasSuffix(".tmp"), let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
-        return nil
-      }
-      guard let head = try? JSONValue.parse(Array(data.prefix { $0 != UInt8(ascii: "\n") })),
-        let path = head["path"]?.text, let pid = head["pid"]?.integer, let start = head["start"]?.text
-      else { return name }
-      let owner = ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)
-      return owner.isAlive && !name.hasPrefix(WriteJournal.abandonedPrefix) ? nil : path
-    }.sorted()
+  /// What is in the journal. Changes nothing.
+  package struct Contents: Sendable {
+    /// Paths of writes whose writer was killed, sorted.
+    package let orphaned: [String]
+    /// Paths of writes that were acknowledged and wait for a commit, sorted.
+    package let pending: [String]
+    /// Names of files that are no entries; their bytes are kept.
+    package let unreadable: [String]
+  }
+
+  package func contents() -> Contents {
+    let (entries, unreadable, newer) = WriteJournal(of: repository).look()
+    func paths(_ matches: (JournalEntry) -> Bool) -> [String] {
+      entries.filter(matches).map { RecordPath($0.path.bytes).text }.sorted()
+    }
+    return Contents(
+      orphaned: paths(\.isOrphaned), pending: paths { $0.state == .pending }, unreadable: (unreadable + newer).sorted())
   }
 
   /// Finishes or undoes each of them under the lock of the tree, and commits what was written, unless the policy leaves

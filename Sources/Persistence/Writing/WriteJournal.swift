@@ -1,235 +1,155 @@
 internal import FoundationEssentials
 internal import Git
 internal import Glibc
-internal import Records
 
-/// What was written to the working tree and is not in a commit yet: one small file a write, in the git folder.
+/// What was written and is not known to be in a commit: one small file a write, in the git folder.
 ///
-/// The entry is made before the record's file and removed after the commit that holds it. It tells the next
-/// committer which paths to take (writers that wait together share one commit), and the next writer how to
-/// finish, or undo, what a killed one left half done. That holds for a power cut too: an entry is durable before the
-/// file of its record exists.
+/// The entry is made, durably, before the record's file, and removed after a commit was seen to hold it. So it has the
+/// bytes of what was acknowledged, whatever a person's command does to the file meanwhile: commits are made from the
+/// journal, not from the file. It tells the next writer how to finish, or undo, what a killed one left half done; that
+/// holds for a power cut too.
+///
+/// A file that cannot be read as an entry is set aside, not removed, and stops nothing; one of a newer program stops
+/// every writer, because what it means is not known here.
 struct WriteJournal {
-  /// One write.
-  struct Entry: Sendable {
-    enum Action: Sendable {
-      /// A new file with exactly these bytes.
-      case create
-      /// These bytes at the end of a file that had this many before.
-      case append(offset: Int)
-      /// Other bytes in a file that existed: the old ones stay in HEAD.
-      case replace
-      /// Entries that go from a log to files of their months; `content` is what these files get.
-      case rotate(Rotation)
-    }
-
-    /// A write to several files, which is finished rather than undone once it has begun.
-    struct Rotation: Hashable, Sendable {
-      struct Part: Hashable, Sendable {
-        let path: GitPath
-        /// The file's size before; nil where there was none.
-        let offset: Int?
-        /// How many of the content's bytes are this file's, in the order of the parts.
-        let length: Int
-      }
-
-      /// The log's blob before.
-      let log: ObjectID
-      /// The ranges that leave the log.
-      let cuts: [Range<Int>]
-      let parts: [Part]
-      let events: Int
-    }
-
-    let name: String
-    let action: Action
-    let path: GitPath
-    let content: [UInt8]
-    let key: String?
-    /// What `rebirth_count` becomes with this event: however often the entry is recovered, it counts once.
-    let rebirths: Int?
-    /// The process that wrote it, with its start time: a process id alone is used again.
-    let owner: ProcessIdentity
-
-    /// Every file that the write touches.
-    var paths: [GitPath] {
-      if case .rotate(let rotation) = action { return rotation.parts.map(\.path) + [path] }
-      return [path]
-    }
-  }
-
   /// `moha-sync/journal` in the git folder that linked working trees do not share: each has files of its own.
   let folder: String
+  /// Where files go that are no entries.
+  let asideFolder: String
 
-  init(gitDirectory: String) throws {
-    let base = "\(gitDirectory)/moha-sync"
+  /// How files of our own are made beside the journal.
+  let files: PrivateFiles
+
+  /// Makes nothing: the folders come with the first entry.
+  init(of repository: Repository) {
+    let base = "\(repository.gitDirectory)/moha-sync"
+    files = PrivateFiles(of: repository)
     folder = "\(base)/journal"
-    for path in [base, folder] where mkdir(path, 0o700) != 0 && errno != EEXIST {
-      throw PersistenceError(
-        .writeFailed, "cannot make \(path): \(String(cString: strerror(errno))). Nothing was written",
-        hint: "run as a user who may write the repository's git folder")
-    }
+    asideFolder = "\(base)/unreadable-writes"
   }
 
-  /// - Parameters:
-  ///   - content: what recovery compares the file with. An entry without is not made durable: it says only what to
-  ///     commit, and after a power cut every difference to HEAD is found by looking.
-  ///   - key: the idempotency key of a write that leaves no record with its key in it.
+  /// Makes an entry after all that there are. Under the lock of the tree.
   func add(
-    _ action: Entry.Action, path: GitPath, content: [UInt8], key: String? = nil, rebirths: Int? = nil
-  ) throws -> Entry {
-    let name = "\(ProcessIdentity.current.pid)-\(UInt64.random(in: .min ... .max))"
-    let entry = Entry(
-      name: name, action: action, path: path, content: content, key: key, rebirths: rebirths, owner: .current)
-    var members: [JSONValue.Member] = [
-      .init("path", .string(RecordPath(path.bytes).text)), .init("pid", .integer(Int(entry.owner.pid))),
-      .init("start", .string(entry.owner.startTime)),
-    ]
-    switch action {
-    case .create: members.append(.init("action", "create"))
-    case .append(let offset):
-      members += [.init("action", "append"), .init("offset", .integer(offset))]
-    case .replace: members.append(.init("action", "replace"))
-    case .rotate(let rotation): members += [.init("action", "rotate"), .init("rotation", rotation.json)]
-    }
-    if let key { members.append(.init("key", .string(key))) }
-    if let rebirths { members.append(.init("rebirths", .integer(rebirths))) }
-    let head = JSONValue.object(members).serialized()
-    try PrivateFile.put(
-      head + [UInt8(ascii: "\n")] + content, at: "\(folder)/\(name)", through: "\(folder)/\(name).tmp",
-      content.isEmpty ? .volatile : .durable)
+    _ operation: JournalEntry.Operation, path: GitPath, content: [UInt8], key: JournalEntry.Key? = nil
+  ) throws -> JournalEntry {
+    try files.makeFolder(folder)
+    // Those that wait for a commit have their state in front.
+    let last = try names().compactMap { name in
+      name.split(separator: "-").lazy.compactMap { UInt64($0) }.first
+    }.max() ?? 0
+    let digits = String(last + 1)
+    let sequence = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+    let owner = ProcessIdentity.current
+    let entry = JournalEntry(
+      name: "\(sequence)-\(owner.pid)-\(UInt32.random(in: .min ... .max))", state: .begun, operation: operation,
+      path: path, content: content, key: key, owner: owner, time: Int64(time(nil)))
+    try files.put(entry.bytes, at: file(entry), through: "\(file(entry)).tmp", .durable)
     return entry
   }
 
-  func remove(_ entries: [Entry]) {
-    for entry in entries { unlink("\(folder)/\(entry.name)") }
+  func remove(_ entries: [JournalEntry]) {
+    for entry in entries {
+      for state in [JournalEntry.State.begun, .abandoned, .pending] { unlink(file(entry.name, state)) }
+    }
   }
 
-  /// Says of an entry that its writer has given up, as if it had been killed: the next run finishes or undoes it, though
-  /// the process lives on.
-  func abandon(_ entry: Entry) {
-    rename("\(folder)/\(entry.name)", "\(folder)/\(WriteJournal.abandonedPrefix)\(entry.name)")
+  /// Says of an entry that its writer has given up: the next run finishes or undoes it.
+  func abandon(_ entry: JournalEntry) {
+    rename(file(entry), file(entry.name, .abandoned))
   }
 
-  static let abandonedPrefix = "abandoned-"
-
-  func holds(_ entry: Entry) -> Bool {
-    access("\(folder)/\(entry.name)", F_OK) == 0
+  /// Says of entries that they were acknowledged and wait for a commit.
+  func keep(_ entries: [JournalEntry]) throws {
+    for entry in entries where entry.state != .pending {
+      guard rename(file(entry), file(entry.name, .pending)) == 0 || errno == ENOENT else {
+        throw PersistenceError(
+          .writeFailed, "cannot keep \(entry.path) for the next commit: \(String(cString: strerror(errno)))",
+          hint: "free the disk or mend the permissions, and look with `moha-sync doctor`")
+      }
+    }
   }
 
-  /// All entries. One that cannot be read was being written when its process died: nothing was done yet, and it
-  /// is removed.
-  func entries() throws -> [Entry] {
-    var entries: [Entry] = []
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+  func holds(_ entry: JournalEntry) -> Bool {
+    [JournalEntry.State.begun, .abandoned, .pending].contains { access(file(entry.name, $0), F_OK) == 0 }
+  }
+
+  /// All entries in the order of their writes. Sets aside what is none.
+  ///
+  /// Throws `.newerVersion` for an entry of a newer program: nothing may be written past it.
+  func entries() throws -> [JournalEntry] {
+    var entries: [JournalEntry] = []
+    for name in try names() {
       let path = "\(folder)/\(name)"
       if name.hasSuffix(".tmp") {
-        if let pid = name.split(separator: "-").first.flatMap({ Int32($0) }), kill(pid, 0) != 0, errno == ESRCH {
-          unlink(path)
-        }
+        removeIfOrphaned(name)
         continue
       }
-      guard let data = FileManager.default.contents(atPath: path) else { continue }
-      let bytes = Array(data)
-      guard let newline = bytes.firstIndex(of: UInt8(ascii: "\n")),
-        let head = try? JSONValue.parse(Array(bytes[..<newline])),
-        let text = head["path"]?.text, let recordPath = RecordPath(text: text), let pid = head["pid"]?.integer,
-        let start = head["start"]?.text
-      else {
-        unlink(path)
+      guard let data = FileManager.default.contents(atPath: path) else {
+        // Gone meanwhile, or no file at all.
+        if access(path, F_OK) == 0 { setAside(name) }
         continue
       }
-      let action: Entry.Action
-      switch head["action"]?.text {
-      case "append": action = .append(offset: head["offset"]?.integer ?? 0)
-      case "replace": action = .replace
-      case "rotate":
-        guard let rotation = Entry.Rotation(head["rotation"], count: bytes.count - newline - 1) else {
-          unlink(path)
+      do throws(JournalEntry.Fault) {
+        entries.append(try WriteJournal.entry(named: name, Array(data)))
+      } catch {
+        guard case .newer(let version) = error else {
+          setAside(name)
           continue
         }
-        action = .rotate(rotation)
-      default: action = .create
+        throw PersistenceError(
+          .newerVersion,
+          "a newer moha-sync has left an unfinished write (version \(version), \(path)): nothing was written",
+          hint: "use that version here; `moha-sync --version` tells this one's")
       }
-      entries.append(
-        Entry(
-          name: name, action: action, path: GitPath(recordPath.bytes), content: Array(bytes[(newline + 1)...]),
-          key: head["key"]?.text, rebirths: head["rebirths"]?.integer,
-          owner: name.hasPrefix(WriteJournal.abandonedPrefix)
-            ? .nobody : ProcessIdentity(pid: Int32(truncatingIfNeeded: pid), startTime: start)))
     }
-    return entries
-  }
-}
-
-extension WriteJournal.Entry.Rotation {
-  fileprivate var json: JSONValue {
-    .object([
-      .init("log", .string(log.description)), .init("events", .integer(events)),
-      .init("cuts", .array(cuts.map { .array([.integer($0.lowerBound), .integer($0.upperBound)]) })),
-      .init(
-        "parts",
-        .array(
-          parts.map { part in
-            .object([
-              .init("path", .string(RecordPath(part.path.bytes).text)),
-              .init("offset", part.offset.map { .integer($0) } ?? .null), .init("length", .integer(part.length)),
-            ])
-          })),
-    ])
+    return entries.sorted { $0.precedes($1) }
   }
 
-  /// Nil for what this program did not write, or not to its end; `count` is the size of the content.
-  fileprivate init?(_ json: JSONValue?, count: Int) {
-    guard let json, let log = json["log"]?.text.flatMap({ ObjectID(hex: $0) }), let events = json["events"]?.integer,
-      case .array(let pairs)? = json["cuts"], case .array(let files)? = json["parts"]
-    else { return nil }
-    var cuts: [Range<Int>] = []
-    for pair in pairs {
-      guard case .array(let bounds) = pair, bounds.count == 2, let start = bounds[0].integer,
-        let end = bounds[1].integer, start >= cuts.last?.upperBound ?? 0, start <= end
-      else { return nil }
-      cuts.append(start..<end)
+  /// The entries that can be read, and the names of files that cannot, those of a newer program by themselves. Changes
+  /// nothing, and needs no lock.
+  func look() -> (entries: [JournalEntry], unreadable: [String], newer: [String]) {
+    var entries: [JournalEntry] = []
+    var unreadable: [String] = []
+    var newer: [String] = []
+    for name in (try? names()) ?? [] where !name.hasSuffix(".tmp") {
+      guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else { continue }
+      do throws(JournalEntry.Fault) {
+        entries.append(try WriteJournal.entry(named: name, Array(data)))
+      } catch {
+        if case .newer = error { newer.append(name) } else { unreadable.append(name) }
+      }
     }
-    var parts: [Part] = []
-    for file in files {
-      guard let path = file["path"]?.text.flatMap({ RecordPath(text: $0) }), let length = file["length"]?.integer,
-        length >= 0
-      else { return nil }
-      parts.append(Part(path: GitPath(path.bytes), offset: file["offset"]?.integer, length: length))
-    }
-    guard parts.reduce(0, { $0 + $1.length }) == count else { return nil }
-    self.init(log: log, cuts: cuts, parts: parts, events: events)
+    let aside = (try? FileManager.default.contentsOfDirectory(atPath: asideFolder)) ?? []
+    return (entries.sorted { $0.precedes($1) }, (unreadable + aside).sorted(), newer.sorted())
   }
-}
 
-/// A process, told apart from a later one with the same id by its start time.
-struct ProcessIdentity: Hashable, Sendable {
-  let pid: Int32
-  /// Clock ticks since boot, as /proc tells, behind the boot's own id.
-  let startTime: String
+  private static func entry(named name: String, _ bytes: [UInt8]) throws(JournalEntry.Fault) -> JournalEntry {
+    let state = [JournalEntry.State.abandoned, .pending].first { name.hasPrefix($0.rawValue) } ?? .begun
+    return try JournalEntry(bytes, name: String(name.dropFirst(state.rawValue.count)), state: state)
+  }
 
-  static let current: ProcessIdentity = {
-    let pid = getpid()
-    return ProcessIdentity(pid: pid, startTime: startTime(of: pid) ?? "unknown")
-  }()
+  private func names() throws -> [String] {
+    // Before the first entry there is no folder.
+    if access(folder, F_OK) != 0, errno == ENOENT { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: folder)
+  }
 
-  /// No process has this id.
-  static let nobody = ProcessIdentity(pid: 0, startTime: "")
+  private func file(_ entry: JournalEntry) -> String { file(entry.name, entry.state) }
 
-  var isAlive: Bool { ProcessIdentity.startTime(of: pid) == startTime }
+  private func file(_ name: String, _ state: JournalEntry.State) -> String { "\(folder)/\(state.rawValue)\(name)" }
 
-  private static let boot: String = {
-    let data = FileManager.default.contents(atPath: "/proc/sys/kernel/random/boot_id") ?? Data()
-    return String(decoding: data.prefix(8), as: UTF8.self)
-  }()
+  /// Removes the file of an entry that was being made when its process died: nothing else had been done yet.
+  private func removeIfOrphaned(_ name: String) {
+    let words = name.split(separator: "-")
+    // Earlier versions had no sequence in front.
+    guard let pid = words.dropLast().last.flatMap({ Int32($0) }), pid > 0, kill(pid, 0) != 0, errno == ESRCH else {
+      return
+    }
+    unlink("\(folder)/\(name)")
+  }
 
-  private static func startTime(of pid: Int32) -> String? {
-    guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/stat") else { return nil }
-    // The second field is the program's name in parentheses and may hold anything; the 22nd is the start time.
-    let text = String(decoding: data, as: UTF8.self)
-    guard let end = text.lastIndex(of: ")") else { return nil }
-    let fields = text[text.index(after: end)...].split(separator: " ")
-    return fields.count > 19 ? "\(boot)-\(fields[19])" : nil
+  private func setAside(_ name: String) {
+    try? files.makeFolder(asideFolder)
+    rename("\(folder)/\(name)", "\(asideFolder)/\(name)")
   }
 }

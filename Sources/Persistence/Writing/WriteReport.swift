@@ -39,6 +39,7 @@ package enum WriteReport {
       "schema": .integer(Report.schemaVersion), "success": true, "message": .string(message), "data": .object(data),
       "error": .null, "git_persisted": .bool(written.commit != nil),
       "commit": Report.string(written.commit?.description),
+      "warnings": .array(written.warnings.map { .string($0) }),
     ])
   }
 }
