@@ -4,7 +4,8 @@ package import Records
 /// One decision: what was decided and why, what came of it, and where it is in git.
 package struct DecisionDetailPage: Sendable {
   package enum Content: Sendable {
-    case row(DecisionRow, trades: Dataset, provenance: Standing?)
+    /// The row, and what its file says of it: where they differ, git's values are shown, and the row's beside them.
+    case row(DecisionRow, trades: Dataset, provenance: Standing?, comparison: RowComparison)
     /// The file's text, where the database does not have it.
     case file(String, path: String, problem: ErrorOutline?)
     case none
@@ -23,7 +24,8 @@ package struct DecisionDetailPage: Sendable {
     frame.document(title: file) {
       h("p", ["class": "small"]) { h("a", ["href": "/decisions"]) { "← Decisions" } }
       switch content {
-      case .row(let decision, let trades, let provenance): row(decision, trades, provenance)
+      case .row(let decision, let trades, let provenance, let comparison):
+        row(decision, trades, provenance, comparison)
       case .file(let text, let path, let problem):
         h("h1") { h("bdi") { file } }
         if let problem { Notice(problem).html } else { Notice("The database has no row of this file yet").html }
@@ -36,20 +38,29 @@ package struct DecisionDetailPage: Sendable {
     }
   }
 
-  private func row(_ decision: DecisionRow, _ trades: Dataset, _ provenance: Standing?) -> HTML {
-    h("h1") { h("bdi") { DecisionTable.line("\(decision.type) \(decision.asset ?? "")") } }.joined {
-      h("p", ["class": "soft"]) { frame.moment(decision.decidedAt) }
+  private func row(
+    _ decision: DecisionRow, _ trades: Dataset, _ provenance: Standing?, _ comparison: RowComparison
+  ) -> HTML {
+    let fields = comparison.fields
+    /// What git says; the row's value where they agree, or git cannot be asked.
+    func said(_ name: String, _ row: String?) -> String? { fields[name].map { $0.git } ?? row }
+    let title = [said("decision_type", decision.type), said("asset", decision.asset)].compactMap(\.self)
+    return h("h1") { h("bdi") { DecisionTable.line(title.joined(separator: " ")) } }.joined {
+      h("p", ["class": "soft"]) {
+        if let field = fields["decided_at"] { field.git ?? "–" } else { frame.moment(decision.decidedAt) }
+      }
+      compared(comparison)
       h("div", ["class": "grid wide"]) {
         h("div", ["class": "panel"]) {
           h("h2") { "Action" }
-          h("p", ["class": "prose", "dir": "auto"]) { decision.action }
+          h("p", ["class": "prose", "dir": "auto"]) { said("action", decision.action) ?? "" }
           h("h3") { "Reasoning" }
-          h("p", ["class": "prose", "dir": "auto"]) { decision.reasoning }
-          if let outcome = decision.recordedOutcome {
+          h("p", ["class": "prose", "dir": "auto"]) { said("reasoning", decision.reasoning) ?? "" }
+          if let outcome = said("outcome", decision.recordedOutcome) {
             h("h3") { "Outcome as recorded" }
             h("p", ["class": "prose", "dir": "auto"]) { outcome }
           }
-          if let metadata = decision.metadata, metadata != "{}" {
+          if let metadata = said("metadata", decision.metadata), metadata != "{}" {
             h("h3") { "Metadata" }
             h("pre") { metadata }
           }
@@ -57,10 +68,12 @@ package struct DecisionDetailPage: Sendable {
         h("div", ["class": "panel"]) {
           h("h2") { "Facts" }
           h("dl", ["class": "fields"]) {
-            field("Confidence", .text(decision.confidence.shown(as: .percent)))
-            field("Risk", .text(decision.risk))
-            field("Net P&L", DatasetTable.html(decision.netPnL, .init("total_pnl", "", .money)))
-            field("Outcome", DatasetTable.html(.text(decision.outcome), .init("outcome", "", .text)))
+            field(
+              "Confidence",
+              .text(fields["confidence"].map { "\($0.git ?? "–") %" } ?? decision.confidence.shown(as: .percent)))
+            field("Risk", .text(said("risk_level", decision.risk) ?? "–"))
+            field("P&L, net of fees (USD)", DatasetTable.html(decision.netPnL, .init("total_pnl", "", .money)))
+            field("Outcome", DecisionDetailPage.outcome(decision))
           }
           h("h3") { "Provenance" }
           h("dl", ["class": "fields"]) {
@@ -86,8 +99,34 @@ package struct DecisionDetailPage: Sendable {
     }
   }
 
+  /// Whether the file says the same as the row, before anything that either of them says.
+  @HTML.Builder private func compared(_ comparison: RowComparison) -> HTML {
+    switch comparison {
+    case .same: h("p", ["class": "soft small"]) { "The file and the row say the same, compared just now." }
+    case .unknown(let reason):
+      Notice("This is what the row says; it cannot be compared with git: \(reason)").html
+    case .differs(let fields):
+      Notice(
+        "The row says something else than the file: \(fields.map(\.name).joined(separator: ", ")). Below is what git says",
+        hint: "`moha-sync reconcile` brings the row to it, and keeps what it said in quarantine"
+      ).html
+      DatasetTable(
+        dataset: Dataset(
+          [.init("field", "Field", .text), .init("git", "Git says", .text), .init("row", "The row says", .text)],
+          rows: fields.map { [.text($0.name), .text($0.git ?? "nothing"), .text($0.row ?? "nothing")] }),
+        label: "Fields that differ", stacks: true
+      ).html
+    }
+  }
+
   private func field(_ name: String, _ value: HTML) -> HTML {
     h("dt") { name }.joined { h("dd") { value } }
+  }
+
+  private static func outcome(_ decision: DecisionRow) -> HTML {
+    let outcome = DatasetTable.html(.text(decision.outcome), .init("outcome", "", .text))
+    guard decision.openTrades > 0, decision.openTrades < decision.trades else { return outcome }
+    return outcome.joined { .text(" so far, \(decision.openTrades) open") }
   }
 
   private static func state(_ status: String) -> String {

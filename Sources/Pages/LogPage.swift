@@ -7,6 +7,8 @@ package struct LogPage: Sendable {
     /// The newest entries, where nothing is searched for.
     case newest(Dataset)
     case found(RecordSearch.Page)
+    /// The newest entries as the files have them, where the database is away.
+    case files(Dataset, problem: ErrorOutline)
     case failed(ErrorOutline)
   }
 
@@ -45,14 +47,17 @@ package struct LogPage: Sendable {
         switch content {
         case .newest(let events): newest(events)
         case .found(let page): found(page)
+        case .files(let events, let problem):
+          Notice(problem).html
+          newest(events, title: "Newest entries in git")
         case .failed(let problem): Notice(problem).html
         }
       }
     }
   }
 
-  private func newest(_ events: Dataset) -> HTML {
-    h("h2") { "Newest entries" }.joined {
+  private func newest(_ events: Dataset, title: String = "Newest entries") -> HTML {
+    h("h2") { title }.joined {
       if events.isEmpty {
         h("p", ["class": "empty"]) { "The log has no entry yet." }
       } else {

@@ -16,7 +16,7 @@ extension OverviewPage {
           let ordered = periods.reversed
           return Chart(
             id: "pnl", title: "Cumulative P&L",
-            summary: OverviewPage.change(ordered, "cumulative_pnl", "Net of fees, over closed trades, by \(unit),"),
+            summary: OverviewPage.change(ordered, "cumulative_pnl", "Net of fees, over closed and liquidated trades, by \(unit),"),
             shape: .line(isFilled: false), dataset: ordered, x: "period", y: "cumulative_pnl", beginsAtZero: true
           ).html
         }
@@ -39,14 +39,15 @@ extension OverviewPage {
         part("outcomes", "Confidence against outcome", figures.outcomes) { outcomes in
           Chart(
             id: "outcomes", title: "Confidence against outcome",
-            summary: "Each dot is a decision with closed trades, to the right the more confident, above zero a gain. "
+            summary: "Each dot is a decision with closed or liquidated trades, to the right the more confident, above zero a gain "
+              + "net of fees. "
               + "The newest \(outcomes.rows.count).",
             shape: .dots, dataset: outcomes, x: "confidence", y: "net_pnl", beginsAtZero: true
           ).html
         }
         part("steps", "Win rate by confidence", figures.confidence) { confidence in
           meters(
-            "steps", "Win rate by confidence", "Decisions in steps of ten percent of confidence.",
+            "steps", "Win rate by confidence", "Decisions in steps of ten percent of confidence; a win is one above zero net of fees.",
             OverviewPage.steps(confidence))
         }
       }

@@ -20,8 +20,10 @@ package struct OverviewPage: Sendable {
     frame.document(title: frame.isLive ? "Overview" : "Report") {
       heading
       layers
+      for loss in figures.rows.losses { Notice(loss.sentence, hint: RowStanding.hint).html }
       if let problem = figures.problem {
         Notice(problem).html
+        if let glance = overview.glance { files(glance) }
       } else {
         facts
         charts
@@ -33,6 +35,10 @@ package struct OverviewPage: Sendable {
   private var heading: HTML {
     HTML.group {
       h("h1") { frame.isLive ? "Overview" : "Report" }
+      h("p", ["class": overview.verdict.isWell ? "verdict" : "verdict bad", "role": "status"]) {
+        overview.verdict.isWell ? "✓ " : "⚠ "
+        overview.verdict.sentence
+      }
       h("p", ["class": "soft"]) {
         if let standing = overview.standing {
           "Records of "
@@ -76,9 +82,7 @@ package struct OverviewPage: Sendable {
           h("li") {
             h("h3") {
               h("span") { OverviewPage.name(of: layer.name) }
-              h("span", ["class": "state \(layer.finding.status.rawValue)"]) {
-                OverviewPage.state(layer.finding.status)
-              }
+              h("span", ["class": "state \(layer.finding.word)"]) { OverviewPage.state(layer.finding) }
             }
             h("p") { h("bdi") { layer.finding.detail } }
             if let hint = layer.finding.hint {
@@ -103,11 +107,11 @@ package struct OverviewPage: Sendable {
   }
 
   /// A sign beside the word: colour alone says nothing to many.
-  private static func state(_ status: AgentHealth.Status) -> String {
-    switch status {
+  private static func state(_ finding: AgentHealth.Finding) -> String {
+    switch finding.status {
     case .ok: "✓ ok"
     case .degraded: "! degraded"
-    case .down: "✕ down"
+    case .down: finding.isFault ? "✕ down" : "– off"
     }
   }
 
@@ -138,9 +142,9 @@ package struct OverviewPage: Sendable {
           }
         }
         if total > 0 {
-          fact("Win rate", .text("\(OverviewPage.percent(wins / total)) %"))
+          fact("Win rate, net of fees", .text("\(OverviewPage.percent(wins / total)) %"))
           if let net = figures.periods.value?["cumulative_pnl"].first, case .number(let number) = net {
-            fact("Net P&L (USD)", DatasetTable.money(number))
+            fact("P&L, net of fees (USD)", DatasetTable.money(number))
           }
         }
         if case .number(let number)? = figures.equity.value?["total_value_usd"].last {
@@ -162,6 +166,40 @@ package struct OverviewPage: Sendable {
     return "\(tenths / 10).\(tenths % 10)"
   }
 
+  /// What git shows while the database shows nothing.
+  private func files(_ glance: FileGlance) -> HTML {
+    func list(_ id: StaticString, _ title: String, _ count: Int, _ items: [FileGlance.Item], links: Bool) -> HTML {
+      h("div", ["class": "panel"]) {
+        h("h2", ["id": "\(id)"]) { title }
+        h("p", ["class": "soft small"]) { "\(count) in the working tree, the newest first." }
+        h("ul") {
+          for item in items {
+            h("li") {
+              let name = h("bdi") { item.header.map { VisibleText.line($0.title) } ?? item.file }
+              if links && frame.isLive { h("a", ["href": DecisionTable.address(item.file)]) { name } } else { name }
+              " "
+              frame.moment(item.header?.time)
+            }
+          }
+        }
+      }
+    }
+    return h("section", ["aria-label": "What git has"]) {
+      h("div", ["class": "grid two"]) {
+        list("file-decisions", "Decisions in git", glance.decisionCount, glance.decisions, links: true)
+        list("file-milestones", "Milestones in git", glance.milestoneCount, glance.milestones, links: false)
+      }
+      h("div", ["class": "panel"]) {
+        h("h2", ["id": "file-log"]) { "Newest log entries in git" }
+        if glance.events.isEmpty {
+          h("p", ["class": "empty"]) { "The log has no entry yet." }
+        } else {
+          DatasetTable(dataset: glance.events, label: "Newest log entries in git", stacks: true).html
+        }
+      }
+    }
+  }
+
   // MARK: Tables
 
   private var tables: HTML {
@@ -170,8 +208,8 @@ package struct OverviewPage: Sendable {
         part("assets", "Win rate by asset", figures.assets) { assets in
           meters(
             "assets", "Win rate by asset",
-            "Closed trades, \(assets.rows.count > 25 ? "the 25 most traded of \(assets.rows.count) assets" : "most traded first"); "
-              + "P&L net of fees.",
+            "Closed and liquidated trades, \(assets.rows.count > 25 ? "the 25 most traded of \(assets.rows.count) assets" : "most traded first"); "
+              + "wins and P&L net of fees.",
             assets.prefix(25).selecting(["asset", "total_trades", "win_rate", "net_pnl"]))
         }
         h("div", ["class": "grid one"]) {
@@ -220,7 +258,15 @@ package struct OverviewPage: Sendable {
           ).html
         }
       } else {
-        h("p", ["class": "empty"]) { "Nothing: git and the database said the same." }
+        h("p", ["class": "empty"]) {
+          if let run = last?.run {
+            "Nothing: git and the database said the same in the \(run.command) of "
+            frame.moment(run.finishedAt)
+            "."
+          } else {
+            "They were never compared. `moha-sync sync` does it."
+          }
+        }
       }
     }
   }

@@ -24,7 +24,7 @@ struct RunTable {
 /// The runs that compared git with the database.
 package struct RunsPage: Sendable {
   package enum Content: Sendable {
-    case runs([RunRecord], older: Instant?)
+    case runs([RunRecord], older: Instant?, totals: RunTotals?)
     case run(RunDetail)
     case none
     case failed(ErrorOutline)
@@ -41,7 +41,7 @@ package struct RunsPage: Sendable {
   package var document: String {
     frame.document(title: "Runs") {
       switch content {
-      case .runs(let runs, let older): list(runs, older)
+      case .runs(let runs, let older, let totals): list(runs, older, totals)
       case .run(let detail): self.detail(detail)
       case .none:
         h("h1") { "No such run" }
@@ -53,7 +53,7 @@ package struct RunsPage: Sendable {
     }
   }
 
-  private func list(_ runs: [RunRecord], _ older: Instant?) -> HTML {
+  private func list(_ runs: [RunRecord], _ older: Instant?, _ totals: RunTotals?) -> HTML {
     h("h1") { "Runs" }.joined {
       h("p", ["class": "soft"]) { "Each run of sync, reconcile and adopt, with the differences that it found." }
       if runs.isEmpty {
@@ -64,6 +64,10 @@ package struct RunsPage: Sendable {
       if let older {
         h("div", ["class": "pages"]) {
           h("a", ["href": Address.path("/runs", [("before", older.description)]), "rel": "next"]) { "Older →" }
+        }
+      } else if let totals {
+        h("p", ["class": "soft"]) {
+          "Before these: \(totals.runs) runs since \(totals.since), with \(totals.repaired) repairs; of those only totals are kept."
         }
       }
     }

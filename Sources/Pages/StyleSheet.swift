@@ -55,6 +55,8 @@ enum StyleSheet {
     .facts dd{margin:0;font-size:1.375rem;font-weight:600;letter-spacing:-.02em}
     .notice{border:1px solid var(--line);border-left:4px solid var(--warn);background:var(--panel);border-radius:4px;\
     padding:.75rem 1rem;margin:1rem 0 0}
+    .verdict{font-weight:600;color:var(--good);margin:.5rem 0}
+    .verdict.bad{color:var(--bad)}
     .notice p{margin:0}
     .notice p+p{margin-top:.35rem}
     .empty{color:var(--soft);margin:.5rem 0 0}

@@ -2,6 +2,7 @@ import MCPServer
 import Pages
 import Persistence
 import Records
+import Synchronization
 
 /// The pages that people look at, beside `/mcp`.
 ///
@@ -15,10 +16,13 @@ struct Dashboard: Sendable {
   private let quickQueries: RecordQueries
   /// What the overview adds up, by the days that it goes back.
   private let figures: KeptAnswers<Int?, Overview.Figures>
+  private let trouble: PageTrouble
   private static let pageSize = 50
 
-  init(_ records: AgentRecords) {
+  /// - Parameter report: takes a sentence when pages begin to lack something.
+  init(_ records: AgentRecords, report: @escaping @Sendable (String) -> Void) {
     self.records = records
+    trouble = PageTrouble(report: report)
     queries = records.queries(patience: .seconds(1))
     quickQueries = records.queries(patience: .milliseconds(60))
     let slowQueries = records.queries(patience: .seconds(30))
@@ -44,6 +48,13 @@ struct Dashboard: Sendable {
     ]
   }
 
+  /// What the reader is told, and whoever runs the server hears of once.
+  private func outline(_ error: any Error) -> ErrorOutline {
+    let outline = records.outline(error)
+    trouble.tell(outline, Failure(error).singleLine)
+    return outline
+  }
+
   private func page(_ document: String, status: Int = 200) -> PageAnswer {
     PageAnswer(
       status: status, contentType: "text/html; charset=utf-8", body: Array(document.utf8),
@@ -57,9 +68,10 @@ struct Dashboard: Sendable {
     async let standing = records.standing()
     async let health = records.health()
     async let figures = figures.answer(days)
+    let found = await figures ?? .unfinished(.now())
     let overview = Overview(
       agent: records.agent, takenAt: .now(), days: days, standing: await standing, health: await health,
-      figures: await figures ?? .unfinished(.now()))
+      figures: found, glance: found.problem == nil ? nil : await records.glance())
     return page(OverviewPage(overview, isLive: true).document)
   }
 
@@ -82,7 +94,7 @@ struct Dashboard: Sendable {
     } catch let refusal as DecisionForm.Refusal {
       (content, status) = (.refused(refusal.reason), 400)
     } catch {
-      content = .files(await newestFiles(), problem: records.outline(error))
+      content = .files(await newestFiles(), problem: outline(error))
     }
     return page(
       DecisionsPage(agent: records.agent, query: form, content: content, now: .now()).document, status: status)
@@ -100,11 +112,13 @@ struct Dashboard: Sendable {
     do {
       if let row = try await queries.decision(file: file) {
         async let trades = queries.trades(ofDecision: row.id)
+        async let comparison = records.comparison(of: row, queries)
         let provenance = if let path = row.path { await records.lastChange(of: path) } else { Standing?.none }
-        return detail(file, .row(row, trades: try await trades, provenance: provenance))
+        return detail(
+          file, .row(row, trades: try await trades, provenance: provenance, comparison: try await comparison))
       }
     } catch {
-      problem = records.outline(error)
+      problem = outline(error)
     }
     guard let name = RecordPath(text: file)?.bytes, let path = await records.files.path(of: .decision, named: name),
       let content = await records.files.read(path)
@@ -135,7 +149,9 @@ struct Dashboard: Sendable {
         content = .newest(try await queries.newestEvents())
       }
     } catch {
-      content = .failed(records.outline(error))
+      let problem = outline(error)
+      // Without a database the log itself still says what was written last.
+      content = text == nil ? .files(await records.newestEntries(), problem: problem) : .failed(problem)
     }
     return page(
       LogPage(
@@ -150,9 +166,12 @@ struct Dashboard: Sendable {
       let found = try await queries.runs(
         limit: Dashboard.pageSize + 1, before: request["before"].flatMap { Instant($0) })
       let shown = Array(found.prefix(Dashboard.pageSize))
-      content = .runs(shown, older: found.count > shown.count ? shown.last?.finishedAt : nil)
+      let hasOlder = found.count > shown.count
+      // A database of an older schema has no totals, and its runs can be shown all the same.
+      let totals = hasOlder ? nil : try? await queries.runTotals()
+      content = .runs(shown, older: hasOlder ? shown.last?.finishedAt : nil, totals: totals)
     } catch {
-      content = .failed(records.outline(error))
+      content = .failed(outline(error))
     }
     return page(RunsPage(agent: records.agent, content: content, now: .now()).document)
   }
@@ -164,8 +183,25 @@ struct Dashboard: Sendable {
         RunsPage(agent: records.agent, content: detail.map { .run($0) } ?? .none, now: .now()).document,
         status: detail == nil ? 404 : 200)
     } catch {
-      return page(RunsPage(agent: records.agent, content: .failed(records.outline(error)), now: .now()).document)
+      return page(RunsPage(agent: records.agent, content: .failed(outline(error)), now: .now()).document)
     }
+  }
+}
+
+/// Tells of a problem once, and again when it was another one meanwhile or a minute has passed.
+private final class PageTrouble: Sendable {
+  private let report: @Sendable (String) -> Void
+  private let last = Mutex<(code: String, time: ContinuousClock.Instant)?>(nil)
+
+  init(report: @escaping @Sendable (String) -> Void) { self.report = report }
+
+  func tell(_ outline: ErrorOutline, _ message: String) {
+    let isNews = last.withLock { last in
+      if let last, last.code == outline.code, ContinuousClock.now - last.time < .seconds(60) { return false }
+      last = (outline.code, .now)
+      return true
+    }
+    if isNews { report("pages show what git has: \(message)") }
   }
 }
 

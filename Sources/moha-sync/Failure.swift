@@ -27,8 +27,10 @@ struct Failure {
         switch error.code {
         case .treeMissing, .treeUnreadable: .noTree
         case .locked: .locked
-        case .massRemoval, .secret, .conflict: .refused
-        case .invalidName, .invalidRequest: .usage
+        case .massRemoval, .secret, .conflict, .notStorable, .rowsHidden, .unsuitableDatabase, .dependentObject,
+          .foreignTable:
+          .refused
+        case .invalidName, .invalidRequest, .keyConflict: .usage
         case .timedOut: .serviceDown
         default: .failed
         }
@@ -36,7 +38,8 @@ struct Failure {
       (code, message) = ("git-\(error.code)", error.description)
       hint =
         switch error.code {
-        case .notARepository: "run inside the repository, or name it with --root"
+        case .notARepository:
+          "run inside the repository, or name it with --root; `git init` makes one, and `moha-sync init` a tree in it"
         case .notFound, .invalidSpec, .ambiguous: "name a commit, a branch or a tag that `git log` knows"
         case .changedWhileReading: "nothing was changed; run again"
         case .missingObject, .corrupt: "nothing was changed; look at the repository with `git fsck`"
@@ -46,7 +49,8 @@ struct Failure {
         switch error.code {
         case .notARepository, .ownership, .bareRepository, .unbornBranch: .noTree
         case .notFound, .invalidSpec, .ambiguous: .usage
-        case .locked: .locked
+        // Somebody else writes all the time: the next run finds another moment.
+        case .locked, .changedWhileReading: .locked
         default: .failed
         }
     case let error as PostgresError:
@@ -58,13 +62,20 @@ struct Failure {
         case .authenticationFailed:
           "nothing was changed; check the role and its password (DATABASE_URL, PGPASSWORD, ~/.pgpass)"
         case .connectionLost, .commitOutcomeUnknown: "run again: a run is one transaction, so it is whole or absent"
+        case .timedOut:
+          error.hint.map { "nothing of this statement was changed; \($0)" }
+        case .lockNotAvailable:
+          "another session keeps a table locked, and nothing was changed; SELECT pid, state, query FROM pg_stat_activity "
+            + "shows whose; run again when it has ended"
+        case .readOnly:
+          "nothing was changed; the server is a standby, or default_transaction_read_only is on: name the primary"
         case .insufficientPrivilege: "nothing was changed; the role must own the tables, or be granted what it lacks"
         default: error.hint
         }
       status =
         switch error.code {
         case .connectionFailed, .connectionLost, .authenticationFailed, .serverStarting, .databaseMissing, .closed,
-          .commitOutcomeUnknown:
+          .commitOutcomeUnknown, .timedOut, .lockNotAvailable, .readOnly:
           .serviceDown
         case .cancelled: .interrupted
         case .invalidParameter: .usage
@@ -104,10 +115,12 @@ struct Failure {
     if let parserError {
       let isUsageError = MohaSync.exitCode(for: parserError) == .validationFailure
       if let status = parserError as? ExitCode { endProcess(status.rawValue) }
+      let message = Failure.withoutValues(MohaSync.message(for: parserError))
+      let hint = "\(Failure.helpCommand(in: MohaSync.fullMessage(for: parserError))) says what there is"
       if isUsageError && asJSON {
-        Failure.printJSON(code: "usage", message: Failure.withoutValues(MohaSync.message(for: parserError)), hint: nil)
+        Failure.printJSON(code: "usage", message: message, hint: hint)
       } else if isUsageError {
-        Output.writeError(Failure.withoutValues(MohaSync.fullMessage(for: parserError)) + "\n")
+        Output.writeError("moha-sync: \(message)\nhint: \(hint)\n")
       } else {
         Output.write(MohaSync.fullMessage(for: parserError) + "\n")
       }
@@ -132,6 +145,13 @@ struct Failure {
       }
     }
     return message
+  }
+
+  /// The command that the parser names for help: `See 'moha-sync verify --help' for more information.`
+  private static func helpCommand(in message: String) -> String {
+    let words = message.split(separator: "'", omittingEmptySubsequences: false)
+    let command = words.last { $0.hasPrefix("moha-sync ") && $0.hasSuffix("--help") }
+    return "`\(command.map { String($0) } ?? "moha-sync --help")`"
   }
 
   private static func isParserError(_ error: any Error) -> Bool {

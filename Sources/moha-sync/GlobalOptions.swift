@@ -17,6 +17,12 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The Redis server, as a redis:// or unix:// URL.", valueName: "url"))
   var redis: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Give up after this long; 0 for never.",
+      discussion: "Default: 60 for looks, 600 for what compares or changes everything.", valueName: "seconds"))
+  var timeout: Int?
+
   @Flag(help: "Print one JSON document, errors too.")
   var json = false
 
@@ -33,8 +39,19 @@ struct GlobalOptions: ParsableArguments {
     case auto, always, never
   }
 
+  func validate() throws {
+    if let timeout, !(0...864_000).contains(timeout) {
+      throw ValidationError("--timeout takes a number of seconds, at most 864000")
+    }
+  }
+
+  /// For commands that go on until they are ended.
+  func refuseTimeLimit() throws {
+    if timeout != nil { throw ValidationError("--timeout is for commands that end by themselves") }
+  }
+
   private static let flags: Set<String> = ["--json", "--quiet", "-q", "--verbose", "-v"]
-  private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color"]
+  private static let valued: Set<String> = ["--root", "--agent", "--database", "--redis", "--color", "--timeout"]
 
   /// The arguments with the global options that precede the command's name moved behind it.
   ///

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Git
 import Records
 
 /// Keeps the record files of an agent in git and their rows in Postgres the same.
@@ -51,24 +52,40 @@ struct MohaSync: AsyncParsableCommand {
     return depth
   }
 
+  /// Runs the command of these arguments to its end.
+  static func run(_ arguments: [String]) async throws {
+    var command = try parseAsRoot(arguments)
+    if var asynchronous = command as? any AsyncParsableCommand {
+      try await asynchronous.run()
+    } else {
+      try command.run()
+    }
+  }
+
   static func main() async {
+    SharedPermissions.withholdWritingFromOthers()
     let arguments = GlobalOptions.movedBehindCommand(Array(CommandLine.arguments.dropFirst()))
     let options = arguments.prefix { $0 != "--" }
     let isJSON = options.contains("--json")
     let isQuiet = options.contains("--quiet") || options.contains("-q")
     do {
+      // The parser prints the version before any command runs.
+      if isJSON, options.contains("--version"), options.allSatisfy({ $0.hasPrefix("-") }) {
+        return Output.writeJSON(.object([.init("schema", 1), .init("version", .string(configuration.version))]))
+      }
       if let name = arguments.first, !name.hasPrefix("-"), name != "help", commandDepth(of: [name]) == 0 {
         throw CommandFailure(
           code: "usage", message: "there is no command \(printable(name))", hint: "moha-sync --help lists them",
           status: .usage)
       }
-      if var server = try parseAsRoot(arguments) as? any ServingCommand { return try await server.run() }
+      if var server = try parseAsRoot(arguments) as? any ServingCommand {
+        return try await server.run()
+      }
       try await Interruption.cancelling {
-        var command = try parseAsRoot(arguments)
-        if var asynchronous = command as? any AsyncParsableCommand {
-          try await asynchronous.run()
+        if let timed = try parseAsRoot(arguments) as? any TimedCommand {
+          try await TimeLimit.run(timed, arguments)
         } else {
-          try command.run()
+          try await run(arguments)
         }
       }
     } catch {

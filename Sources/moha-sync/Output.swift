@@ -11,8 +11,10 @@ enum Output {
     write(Array(text.utf8), to: STDERR_FILENO)
   }
 
+  /// A document on one line. Control characters of any kind, and those that reorder or hide what follows, are escaped:
+  /// a reader of JSON sees the same text, and a terminal does not obey it.
   static func writeJSON(_ value: JSONValue) {
-    write(value.serialized() + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
+    write(Array(VisibleText.json(value.serialized()).utf8) + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
   }
 
   /// All of standard input.

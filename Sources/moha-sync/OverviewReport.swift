@@ -23,9 +23,9 @@ struct OverviewReport {
   private static func sections(_ overview: Overview) -> [Section] {
     let figures = overview.figures
     return [
-      ("counts", "Records", figures.counts), ("by_asset", "Win rate by asset", figures.assets),
-      ("by_confidence", "Confidence against outcome", figures.confidence),
-      ("by_period", "P&L by \(figures.unit.rawValue)", figures.periods), ("equity", "Equity", figures.equity),
+      ("counts", "Records", figures.counts), ("by_asset", "Win rate by asset, net of fees", figures.assets),
+      ("by_confidence", "Confidence against outcome, net of fees", figures.confidence),
+      ("by_period", "P&L by \(figures.unit.rawValue), net of fees", figures.periods), ("equity", "Equity", figures.equity),
       ("records", "Records by \(figures.unit.rawValue)", figures.records),
       (
         "runs", "Last runs: drift over time",
@@ -44,7 +44,12 @@ struct OverviewReport {
 
   var text: String {
     let name = printable(overview.agent.name)
-    var output = isMarkdown ? "# \(name): report\n\n" : "\(style.bold(name))  "
+    let verdict = overview.verdict
+    var output = isMarkdown ? "# \(name): report\n\n\(mark(verdict.sentence))\n\n" : ""
+    if !isMarkdown {
+      output += "\(verdict.isWell ? style.good(printable(verdict.sentence)) : style.bad(printable(verdict.sentence)))\n"
+      output += "\(style.bold(name))  "
+    }
     if let standing = overview.standing {
       output +=
         "commit \(standing.id.prefix(10)) by \(mark(standing.author)), \(standing.time?.secondText ?? "?") UTC\n"
@@ -52,8 +57,11 @@ struct OverviewReport {
       output += "no commit yet\n"
     }
     output += "\(isMarkdown ? "\n" : "")\(layers)"
+    for loss in overview.figures.rows.losses { output += "\(style.bad("lost"))  \(mark(loss.sentence))\n" }
+    if !overview.figures.rows.losses.isEmpty { output += "hint: \(mark(RowStanding.hint))\n\n" }
     if let problem = overview.figures.problem {
-      return output + "\(style.warning(mark(problem.message)))\(problem.hint.map { "; \(mark($0))" } ?? "")\n"
+      output += "\(style.warning(mark(problem.message)))\(problem.hint.map { "; \(mark($0))" } ?? "")\n"
+      return output + (overview.glance.map { "\n" + text(of: $0) } ?? "")
     }
     for section in OverviewReport.sections(overview) where section.key != "counts" {
       output += heading(section.title)
@@ -64,6 +72,21 @@ struct OverviewReport {
       }
     }
     return output
+  }
+
+  /// What git shows without a database.
+  private func text(of glance: FileGlance) -> String {
+    func list(_ title: String, _ count: Int, _ items: [FileGlance.Item]) -> String {
+      let dataset = Dataset(
+        [.init("time", "Time (UTC)", .time), .init("title", "Title", .text)],
+        rows: items.map { item in
+          [item.header?.time.map { .time($0) } ?? .none, .text(item.header?.title ?? item.file)]
+        })
+      return heading("\(title) in git: \(count)") + (items.isEmpty ? "" : table.text(dataset)) + "\n"
+    }
+    return list("Decisions", glance.decisionCount, glance.decisions)
+      + list("Milestones", glance.milestoneCount, glance.milestones)
+      + heading("Newest log entries in git") + table.text(glance.events)
   }
 
   private func heading(_ title: String) -> String {
@@ -78,7 +101,7 @@ struct OverviewReport {
     let dataset = Dataset(
       [.init("layer", "Layer", .text), .init("status", "State", .text), .init("detail", "Detail", .text)],
       rows: overview.health.layers.map {
-        [.text($0.name), .text($0.finding.status.rawValue), .text($0.finding.detail)]
+        [.text($0.name), .text($0.finding.word), .text($0.finding.detail)]
       })
     let counts = overview.figures.counts.value.map { table.text($0.selecting(["title", "rows"])) + "\n" } ?? ""
     return "\(table.text(dataset))\n\(counts)"
@@ -118,7 +141,11 @@ struct OverviewReport {
       }
     }
     members.append(.init("confidence_and_outcome", overview.figures.outcomes.value?.json ?? .null))
-    return .object(members + [.init("problems", .array(problems))])
+    members.append(.init("lost", overview.figures.rows.json))
+    return .object(
+      members + [
+        .init("verdict", .string(overview.verdict.sentence)), .init("problems", .array(problems)),
+      ])
   }
 }
 

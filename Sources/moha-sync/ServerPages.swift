@@ -11,11 +11,14 @@ struct ServerPages: Sendable {
   let version: String
   /// Where the ticks of the agent leave their record.
   let tickRecord: String
+  /// What tells this tree and agent apart from others.
+  let tree: String
   /// Rows by kind; nil where the database cannot say.
   private let counts: KeptAnswers<Agent, [RecordKind: Int]?>
 
-  init(records: AgentRecords, activity: Activity, version: String, tickRecord: String) {
+  init(records: AgentRecords, activity: Activity, version: String, tickRecord: String, tree: String) {
     (self.records, self.activity, self.version, self.tickRecord) = (records, activity, version, tickRecord)
+    self.tree = tree
     // A scrape every few seconds must not have the database count a million rows each time.
     let queries = records.queries(patience: .seconds(30))
     counts = KeptAnswers(firstPatience: AgentHealth.patience, isWorthKeeping: { $0 != nil }) { _ in
@@ -27,7 +30,7 @@ struct ServerPages: Sendable {
     [
       // The process lives and answers: nothing else is looked at, so that a supervisor does not kill it for another's
       // fault.
-      HTTPPage("/healthz", access: .open) { _ in .json(MCPPort.sign) },
+      HTTPPage("/healthz", access: .open) { _ in .json(MCPPort.sign(of: tree)) },
       HTTPPage("/readyz", access: .open) { _ in await readiness() },
       HTTPPage("/metrics") { _ in
         PageAnswer(contentType: Exposition.contentType, body: Array(await metrics().utf8))
@@ -36,13 +39,17 @@ struct ServerPages: Sendable {
   }
 
   /// Ready means that records can be read and written: git can be read and has a commit. Postgres and Redis take
-  /// nothing from that, so they do not count.
+  /// nothing from that, so they do not count; those of them that are down are named.
   private func readiness() async -> PageAnswer {
+    // The others have less time: a supervisor waits for this answer, and only git decides.
+    async let others = records.health(patience: .milliseconds(400))
     let git = await records.gitHealth()
     let isReady = git.status != .down && git.code != "no-commit"
-    let missing: JSONValue = .array(isReady ? [] : ["git"])
+    let away = await others.layers.filter { $0.finding.status == .down && $0.name != "git" }.map(\.name)
+    let down = (isReady ? [] : ["git"]) + away
     let body = JSONValue.object([
-      .init("schema", 1), .init("ready", .bool(isReady)), .init("down", missing), .init("code", .string(git.code)),
+      .init("schema", 1), .init("ready", .bool(isReady)), .init("down", .array(down.map { .string($0) })),
+      .init("code", .string(git.code)),
     ])
     return .json(String(decoding: body.serialized(), as: UTF8.self), status: isReady ? 200 : 503)
   }

@@ -18,6 +18,8 @@ struct Settings: Sendable {
   /// Nil when nothing is configured: the embedded server of the repository.
   let database: ConnectionSettings?
   let schema: SchemaName?
+  /// What is wrong with the settings of the database. It stops those who need the database, and no write: a record needs git.
+  let databaseFault: CommandFailure?
   let redisURL: String?
   /// How records are written: `commit` (each-write, periodic) and `layout` (flat, dated).
   let writing: WriteSettings
@@ -73,21 +75,39 @@ struct Settings: Sendable {
         hint: "name a folder below .moha, such as maven", status: .usage)
     }
     var schema: SchemaName?
-    if let name = sources.text("database.schema") {
-      schema = SchemaName(name)
-      guard schema != nil else {
-        throw CommandFailure(
-          code: "invalid-schema", message: "\(name) is no schema name: lower-case letters, digits and _ only",
-          status: .usage)
+    var database: ConnectionSettings?
+    var databaseFault: CommandFailure?
+    do {
+      schema = try self.schema(sources)
+      database = try self.database(sources)?.settings
+      if schema == nil, let name = database?.schema {
+        guard let named = SchemaName(name) else {
+          throw CommandFailure(
+            code: "invalid-schema", message: "the database URL's schema is no schema name that can be used: \(name)",
+            hint: "lower-case letters, digits and _ only, and none of the server's own", status: .usage)
+        }
+        schema = named
       }
+    } catch let error as CommandFailure {
+      databaseFault = error
     }
     return Settings(
-      agent: agent, database: try database(sources)?.settings, schema: schema, redisURL: redisURL(sources)?.url,
+      agent: agent, database: database, schema: schema, databaseFault: databaseFault, redisURL: redisURL(sources)?.url,
       writing: try writing(sources), pingURL: sources.text("tick.ping"), metricsFile: sources.text("tick.metrics"),
       tickTimeout: try number(sources, "tick.timeout", default: 120, in: 1...86_400),
       rotateBytes: try number(sources, "log.rotate-bytes", default: 1 << 20, in: 0...Int.max),
       snapshotMinutes: try number(sources, "snapshot.minutes", default: 60, in: 0...525_600),
       sources: sources)
+  }
+
+  private static func schema(_ sources: ConfigurationSources) throws -> SchemaName? {
+    guard let name = sources.text("database.schema") else { return nil }
+    guard let schema = SchemaName(name) else {
+      throw CommandFailure(
+        code: "invalid-schema", message: "\(name) is no schema name: lower-case letters, digits and _ only",
+        status: .usage)
+    }
+    return schema
   }
 
   private static func number(

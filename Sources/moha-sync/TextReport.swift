@@ -19,7 +19,9 @@ struct TextReport {
 
   func verification(_ verification: Verification, changes: [String]?) -> String {
     let survey = verification.survey
-    var text = heading(survey)
+    let isEmpty = survey.isDatabaseEmpty
+    var text = opening(verdict(verification), survey)
+    text += losses(verification.standing)
     let rows = verification.kinds.map { kind in
       [
         kind.kind.name, String(kind.git), String(kind.rows), String(kind.findings),
@@ -27,68 +29,119 @@ struct TextReport {
       ]
     }
     text += table(["kind", "git", "rows", "unreadable", "content"], rows) + "\n"
-    text += notes(survey) + differences(survey) + findings(survey)
+    text += notes(survey)
+    // Of an empty database every record is missing; their number says as much as their names.
+    if !isEmpty || isVerbose { text += differences(survey) }
+    text += counters(survey) + findings(survey)
     if let changes {
       text +=
         changes.isEmpty ? "Same as the proof.\n" : "Changed since the proof:\n" + changes.map { "  \($0)\n" }.joined()
     }
     let milliseconds = Int((verification.elapsed.seconds * 1_000).rounded())
-    if verification.isInSync {
-      text += "\(style.good("In sync."))  \(style.dim("schema \(survey.schemaVersion), \(milliseconds) ms"))\n"
-    } else if survey.rowDifferences > 0 {
-      text +=
-        "\(style.bad("Not in sync:")) \(plural(survey.rowDifferences, "difference")). `moha-sync reconcile` repairs them.\n"
-    } else {
-      text +=
-        "\(style.warning("Not in sync:")) some files cannot become records; every other record is in the database.\n"
+    return text + style.dim("schema \(survey.schemaVersion), \(milliseconds) ms") + "\n"
+  }
+
+  /// One sentence with the next safe step.
+  private func verdict(_ verification: Verification) -> String {
+    let survey = verification.survey
+    let count = survey.git.records.count
+    if survey.isDatabaseEmpty {
+      let last = verification.standing.last.map { last in
+        "; `\(last.command)` compared \(plural(last.records, "record")) with it at \(last.time)"
+      }
+      return "\(style.bad("The database is empty:")) `moha-sync sync` restores it from git "
+        + "(\(plural(count, "record"))\(last ?? ", none was compared with it before"))."
     }
-    return text
+    if verification.isInSync {
+      return "\(style.good("In sync:")) git and the database say the same of \(plural(count, "record"))."
+    }
+    let files = unreadable(survey)
+    if survey.rowDifferences > 0 {
+      return "\(style.bad("Not in sync:")) \(plural(survey.rowDifferences, "difference")). "
+        + "`moha-sync reconcile` repairs \(survey.rowDifferences == 1 ? "it" : "them").\(files.map { " \($0)" } ?? "")"
+    }
+    return "\(style.warning("Not in sync:")) \(files ?? "git and the rows differ.") Every other record is in the database."
+  }
+
+  /// What is wrong with files, which no run repairs; nil where nothing is.
+  private func unreadable(_ survey: Survey) -> String? {
+    let files = survey.unreadableFiles
+    guard !files.isEmpty else { return nil }
+    let names = files.prefix(3).map { mark(printable($0.path.text)) }.joined(separator: ", ")
+    let more = files.count > 3 ? " and \(files.count - 3) more" : ""
+    return "\(plural(files.count, "file")) cannot become \(files.count == 1 ? "a record" : "records") "
+      + "until \(files.count == 1 ? "it is" : "they are") mended, which no run does: \(names)\(more)."
   }
 
   func plan(_ survey: Survey) -> String {
-    var text = heading(survey) + notes(survey) + counts(survey.counts) + differences(survey) + findings(survey)
-    text +=
-      survey.repairable == 0
-      ? "\(style.good("Nothing to repair."))\n"
-      : "\(plural(survey.repairable, "difference")); nothing was changed. `moha-sync reconcile` repairs them.\n"
-    return text
+    var verdict: String
+    if survey.isDatabaseEmpty {
+      verdict =
+        "\(style.bad("The database is empty:")) `moha-sync sync` restores it from git; nothing was changed."
+    } else if survey.rowDifferences > 0 {
+      verdict =
+        "\(style.bad(plural(survey.rowDifferences, "difference"))); nothing was changed. "
+        + "`moha-sync reconcile` repairs \(survey.rowDifferences == 1 ? "it" : "them")."
+    } else {
+      verdict = "\(style.good("No difference:")) there is nothing to repair."
+    }
+    if let files = unreadable(survey) { verdict += " \(files)" }
+    return opening(verdict, survey) + notes(survey) + counts(survey.counts)
+      + (survey.isDatabaseEmpty && !isVerbose ? "" : differences(survey)) + counters(survey) + findings(survey)
   }
 
   func reconcile(_ outcome: Reconciler.Outcome) -> String {
     let survey = outcome.survey
-    var text = heading(survey) + notes(survey) + counts(survey.counts) + differences(survey) + findings(survey)
     let repaired = outcome.repaired.values.reduce(0, +)
-    if repaired == 0 && outcome.remaining == 0 {
-      return text + "\(style.good("Nothing to repair.")) Run \(outcome.run.id)\n"
+    var verdict =
+      repaired == 0 && outcome.remaining == 0
+      ? "\(style.good("No difference:")) there was nothing to repair."
+      : "\(outcome.remaining == 0 ? style.good("Repaired") : style.warning("Repaired")) \(repaired), "
+        + "quarantined \(outcome.quarantined), remaining \(outcome.remaining)."
+    if outcome.repaired[.counterDrift, default: 0] > 0 { verdict += " The counters of identity.json were corrected." }
+    if let files = unreadable(outcome.proof ?? survey) { verdict += " \(files)" }
+    var text = opening(verdict, survey) + losses(outcome.standing)
+    for line in outcome.schemaDriftLeft { text += "\(style.bad("left")) \(printable(line))\n" }
+    if outcome.returned > 0 {
+      text +=
+        "\(plural(outcome.returned, "row")) came back as \(outcome.returned == 1 ? "it was" : "they were"), and \(plural(outcome.relinked, "reference")) of other rows with \(outcome.returned == 1 ? "it" : "them").\n"
     }
-    text +=
-      "\(style.good("Repaired")) \(repaired), quarantined \(outcome.quarantined), remaining \(outcome.remaining). Run \(outcome.run.id)\n"
-    for line in outcome.schemaDriftLeft { text += "\(style.bad("left")) the database lacks \(line)\n" }
-    if outcome.repaired[.counterDrift, default: 0] > 0 {
-      text += "The counters of identity.json were corrected.\n"
-    }
-    return text
+    text += notes(survey) + counts(survey.counts) + differences(survey) + findings(survey)
+    return text + style.dim("run \(outcome.run.id)") + "\n"
   }
 
   func sync(_ outcome: Reconciler.Outcome) -> String {
     let survey = outcome.survey
+    let inserted = outcome.inserted.values.reduce(0, +)
+    let total = survey.git.records.count
+    let seconds = max(outcome.elapsed.seconds, 0.001)
+    var verdict: String
+    if inserted > 0 {
+      verdict =
+        "\(style.good("Restored")) \(plural(inserted, "record")) in \(decimal(seconds)) s (\(Int(Double(inserted) / seconds))/s)"
+      verdict += total > inserted ? "; \(total - inserted) were there." : "."
+    } else {
+      verdict = "\(style.good("Nothing to restore:")) the rows of \(plural(total, "record")) were there."
+    }
+    let others = outcome.repaired.reduce(0) { $0 + ($1.key == .missing ? 0 : $1.value) }
+    if others > 0 { verdict += " Repaired \(plural(others, "other difference"))." }
+    if outcome.quarantined > 0 { verdict += " Quarantined \(outcome.quarantined)." }
+    if outcome.remaining > 0 { verdict += " \(style.bad("Left:")) \(plural(outcome.remaining, "difference"))." }
+    if let files = unreadable(survey) { verdict += " \(files)" }
+    var text = opening(verdict, survey) + losses(outcome.standing)
+    if survey.isDatabaseEmpty, outcome.standing.losses.isEmpty {
+      // Nothing is remembered of a database that another clone filled: then what cannot come back is told at large.
+      text += "git has no copy of \(UnbackedRows.titles): what there was of them is not restored.\n\n"
+    }
+    text += notes(survey)
     let rows = RecordKind.allCases.map { kind in
       [
         kind.name, String(survey.git.count(kind)), String(outcome.inserted[kind] ?? 0),
         String(survey.git.records.count { $0.kind == kind && $0.archivedCommit != nil }),
       ]
     }
-    var text = heading(survey) + notes(survey)
-    text += table(["kind", "records", "inserted", "from history"], rows) + "\n" + findings(survey)
-    for drift in survey.differences where drift.class == .counterDrift {
-      text += "\(style.warning("warning"))  \(drift.path ?? "")  counter-drift: \(drift.message)\n\n"
-    }
-    let total = survey.git.records.count
-    let seconds = max(outcome.elapsed.seconds, 0.001)
-    text +=
-      "\(style.good("Restored")) \(plural(total, "record")) in \(decimal(seconds)) s (\(Int(Double(total) / seconds))/s), quarantined \(outcome.quarantined).\n"
-    if outcome.remaining > 0 { text += "\(style.bad("Left:")) \(plural(outcome.remaining, "difference")).\n" }
-    return text
+    text += table(["kind", "records", "inserted", "from history"], rows) + "\n"
+    return text + counters(survey) + findings(survey) + style.dim("run \(outcome.run.id)") + "\n"
   }
 
   func history(_ steps: [RecordHistory.Step]) -> String {
@@ -121,7 +174,8 @@ struct TextReport {
     let rows = entries.map { entry in
       [
         String(entry.id), entry.quarantinedAt, entry.reason, entry.kind, printable(entry.key ?? "-"),
-        entry.adoptedAt.map { "adopted \($0)" } ?? (entry.holdsRow ? "row" : "raw file"),
+        entry.adoptedAt.map { "adopted \($0)" } ?? entry.resolvedAt.map { "resolved \($0)" }
+          ?? (entry.holdsRow ? "row" : "raw file"),
       ]
     }
     return table(["id", "time", "reason", "kind", "key", "holds"], rows) + "\n"
@@ -134,17 +188,74 @@ struct TextReport {
     }.joined()
   }
 
+  /// What became of rows that git lacked: written into git where they stand, or left.
+  func adopted(_ adopted: [Adoption.Adopted], left: [Adoption.Orphan]) -> String {
+    let shown = isVerbose ? adopted : Array(adopted.prefix(TextReport.screenful))
+    var text = shown.map { item in
+      let commit = item.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending"
+      return "adopted row \(item.id) of \(item.kind.table) as \(printable(item.path))  \(commit)\n"
+    }.joined()
+    if adopted.count > shown.count { text += "… and \(adopted.count - shown.count) more (-v shows all)\n" }
+    return text + notAdoptable(left)
+  }
+
+  /// What `--adopt` would write.
+  func adoptable(_ orphans: [Adoption.Orphan]) -> String {
+    let all = orphans.filter { $0.obstacle == nil }
+    guard !orphans.isEmpty else { return "No row to adopt.\n" }
+    let shown = isVerbose ? all : Array(all.prefix(TextReport.screenful))
+    var text = shown.map { orphan in
+      "would write row \(orphan.rowID) of \(orphan.kind.table) to \(printable(orphan.path ?? "?"))\n"
+    }.joined()
+    if all.count > shown.count { text += "… and \(all.count - shown.count) more (-v shows all)\n" }
+    return text + notAdoptable(orphans.filter { $0.obstacle != nil })
+  }
+
+  private func notAdoptable(_ orphans: [Adoption.Orphan]) -> String {
+    let shown = isVerbose ? orphans : Array(orphans.prefix(TextReport.screenful))
+    let text = shown.map { orphan in
+      "\(style.warning("left"))  row \(orphan.rowID) of \(orphan.kind.table): \(printable(orphan.obstacle ?? "?"))\n"
+    }.joined()
+    let more = orphans.count - shown.count
+    return more > 0 ? text + "… and \(more) more (-v shows all)\n" : text
+  }
+
   // MARK: Parts
 
-  private func heading(_ survey: Survey) -> String {
+  /// The verdict before anything else, then whose records were read from where.
+  private func opening(_ verdict: String, _ survey: Survey) -> String {
     let commit = survey.source.commit.map { String($0.id.description.prefix(10)) } ?? "no commit yet"
     let place = survey.source.kind == .workTree ? "working tree on \(commit)" : "commit \(commit)"
     let title = "\(survey.source.agent) · \(place)"
-    return isMarkdown ? "# Reconcile: \(title)\n\n" : "\(style.bold(title))\n\n"
+    return isMarkdown ? "# Reconcile: \(title)\n\n\(verdict)\n\n" : "\(verdict)\n\(style.dim(title))\n\n"
+  }
+
+  /// What the database held and git has no copy of.
+  private func losses(_ standing: RowStanding) -> String {
+    guard !standing.losses.isEmpty else { return "" }
+    let lines = standing.losses.map { loss in
+      isMarkdown ? "- **lost** \(mark(loss.sentence))\n" : "\(style.bad("lost"))  \(loss.sentence)\n"
+    }
+    return lines.joined() + (isMarkdown ? "\n" : "hint: \(RowStanding.hint)\n\n")
   }
 
   private func notes(_ survey: Survey) -> String {
-    survey.notes.map { "\(style.warning("note"))  \($0)\n" }.joined()
+    survey.notes.map { "\(isMarkdown ? "- " : "")\(style.warning("note"))  \(mark($0))\n" }.joined()
+  }
+
+  /// Counters that say another number than there are files: a warning beside the differences, since no row is wrong.
+  private func counters(_ survey: Survey) -> String {
+    let drifts = survey.differences.filter { $0.class == .counterDrift }
+    guard !drifts.isEmpty else { return "" }
+    return drifts.map { drift in
+      "\(isMarkdown ? "- " : "")\(style.warning("warning"))  \(mark(printable(drift.path ?? "")))  counter-drift: "
+        + "\(mark(printable(drift.message))); `moha-sync reconcile` corrects it\n"
+    }.joined() + "\n"
+  }
+
+  /// Text that came from records, files or the database: in Markdown it stays text, whatever it looks like.
+  private func mark(_ text: String) -> String {
+    isMarkdown ? DataTable.markdownText(text) : text
   }
 
   private func counts(_ counts: [Difference.Class: Int]) -> String {
@@ -155,27 +266,27 @@ struct TextReport {
   }
 
   private func differences(_ survey: Survey) -> String {
-    let shown = isVerbose ? survey.differences : Array(survey.differences.prefix(TextReport.screenful))
+    let described = survey.differences.filter { $0.class != .counterDrift }
+    let shown = isVerbose ? described : Array(described.prefix(TextReport.screenful))
     var text = ""
     for difference in shown {
       let bullet = isMarkdown ? "- " : ""
       let kind = difference.kind.map { "\($0.name) " } ?? ""
       text +=
-        "\(bullet)\(style.bad(difference.class.code))  \(kind)\(printable(difference.key)): \(printable(difference.message))\n"
-      for field in difference.fields where difference.class != .counterDrift {
-        text += "    \(field.name): git \(value(field.git)), row \(value(field.row))\n"
+        "\(bullet)\(style.bad(difference.class.code))  \(kind)\(mark(printable(difference.key))): \(mark(printable(difference.message)))\n"
+      for field in difference.fields {
+        text += "    \(mark(field.name)): git \(value(field.git)), row \(value(field.row))\n"
       }
       if let provenance = difference.provenance {
         let time = Instant(seconds: provenance.time)
         text +=
           style.dim(
-            "    last touched in \(provenance.commit.description.prefix(10)) by \(printable(provenance.author)) at \(time?.description ?? "?")"
+            "    last touched in \(provenance.commit.description.prefix(10)) by \(mark(printable(provenance.author))) at \(time?.description ?? "?")"
           ) + "\n"
       }
     }
-    let total = survey.counts.reduce(0) { $0 + ($1.key == .unbacked ? 0 : $1.value) }
-    let described = shown.count { $0.class != .unbacked }
-    if total > described { text += "… and \(total - described) more (-v shows all)\n" }
+    let omitted = survey.rowDifferences - shown.count { $0.class != .unbacked }
+    if omitted > 0 { text += "… and \(omitted) more (-v shows all)\n" }
     return text.isEmpty ? "" : text + "\n"
   }
 
@@ -193,7 +304,7 @@ struct TextReport {
         }
       let line = finding.line.map { ":\($0)" } ?? ""
       text +=
-        "\(isMarkdown ? "- " : "")\(word)  \(printable(finding.path.text))\(line)  \(finding.code): \(printable(finding.message))\n"
+        "\(isMarkdown ? "- " : "")\(word)  \(mark(printable(finding.path.text)))\(line)  \(finding.code): \(mark(printable(finding.message)))\n"
     }
     if relevant.count > shown.count { text += "… and \(relevant.count - shown.count) more findings (-v shows all)\n" }
     return text.isEmpty ? "" : text + "\n"
@@ -211,7 +322,7 @@ struct TextReport {
   private func value(_ text: String?) -> String {
     guard let text else { return "nothing" }
     let line = printable(text)
-    return line.count > 120 ? "\(line.prefix(117))… (\(text.utf8.count) bytes)" : line
+    return mark(line.count > 120 ? "\(line.prefix(117))… (\(text.utf8.count) bytes)" : line)
   }
 
   func table(_ header: [String], _ rows: [[String]]) -> String {
@@ -258,7 +369,8 @@ func printable(_ text: String) -> String {
   for scalar in text.unicodeScalars {
     switch scalar.value {
     case 0x0a: line += "⏎"
-    case 0..<0x20, 0x7f...0x9f, 0x202a...0x202e, 0x2066...0x2069: line += "\u{fffd}"
+    case 0..<0x20, 0x7f...0x9f, 0x61c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x206f, 0xfff9...0xfffb:
+      line += "\u{fffd}"
     default: line.unicodeScalars.append(scalar)
     }
   }

@@ -1,4 +1,6 @@
 import FoundationEssentials
+import Git
+import Glibc
 import Persistence
 import Records
 import Telemetry
@@ -102,8 +104,9 @@ struct TickRecord: Sendable {
   }
 
   /// Keeps it for the next reader, in the folder of our own in the git folder.
-  func save(_ path: String) throws {
-    try WholeFile.put(json.serialized() + [0x0A], at: path, mode: 0o600)
+  func save(_ path: String, _ permissions: SharedPermissions) throws {
+    let mode = permissions.mode(0o600, isFolder: false)
+    try WholeFile.put(json.serialized() + [0x0A], at: path, mode: mode_t(mode))
   }
 
   /// node_exporter's text file.

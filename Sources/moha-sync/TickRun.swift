@@ -3,6 +3,7 @@ import Persistence
 import Postgres
 import Records
 import Redis
+import Telemetry
 
 /// The steps of one tick, each for a bounded time, whatever became of those before it.
 struct TickRun: Sendable {
@@ -38,7 +39,7 @@ struct TickRun: Sendable {
       }
     }
     if !Task.isCancelled {
-      _ = await step("reconcile", late: .serviceDown, &outcome) { try await reconcileRows() }
+      _ = await step("reconcile", &outcome) { try await reconcileRows() }
     }
     if !Task.isCancelled { _ = await step("snapshot", &outcome) { try await takeSnapshot() } }
     if let push, !Task.isCancelled {
@@ -52,15 +53,16 @@ struct TickRun: Sendable {
     return outcome
   }
 
-  /// Runs one step and enters what became of it. `late` is the exit code of one that does not end in time.
+  /// Runs one step and enters what became of it.
   private func step(
-    _ name: String, late: ExitStatus = .failed, _ outcome: inout TickOutcome,
+    _ name: String, _ outcome: inout TickOutcome,
     _ body: @escaping @Sendable () async throws -> Finding
   ) async -> Finding {
     let clock = ContinuousClock()
     let start = clock.now
     var finding: Finding
-    switch await Deadline.run(limit, body) {
+    let phase = Phase()
+    switch await Phase.$current.withValue(phase, operation: { await Deadline.run(limit, body) }) {
     case .returned(let found): finding = found
     case .threw(let error):
       let failure = Failure(error)
@@ -72,9 +74,12 @@ struct TickRun: Sendable {
       if !(isQuiet && failure.status == .locked) { finding.warnings = ["\(name): \(message)\(hint)"] }
       finding.members = [.init("error", .string(failure.code))]
     case .late:
-      finding = Finding(state: "timed-out", status: late, detail: "it was ended after \(limit.components.seconds) s")
+      let failure = await TimeLimit.failure(name, limit, phase, workspace)
+      finding = Finding(
+        state: "timed-out", status: failure.status, detail: "it was ended after \(limit.components.seconds) s")
       finding.warnings = [
-        "\(name) did not end within \(limit.components.seconds) s and was given up; the next tick tries again"
+        "\(failure.message); the next tick tries again"
+          + (failure.status == .failed ? ", and --timeout (tick: timeout:) raises the limit" : "")
       ]
     }
     if Task.isCancelled { finding.status = .interrupted }
@@ -95,13 +100,13 @@ struct TickRun: Sendable {
       finding.detail = outcome.message.split(separator: "\n").first.map { printable(String($0)) } ?? ""
     }
     if let reason = outcome.pendingReason { (finding.state, finding.detail) = ("pending", reason) }
-    if !outcome.refused.isEmpty {
-      finding.state = "refused"
-      finding.status = .refused
-      finding.warnings = outcome.refused.map(\.warning)
-    }
+    finding.status = outcome.status
+    finding.warnings = outcome.warnings
+    if finding.status == .refused { finding.state = "refused" }
+    if finding.status == .partlyDone { finding.state = "partly-done" }
     finding.members = [
       .init("files", .integer(outcome.files.count)), .init("refused", .integer(outcome.refused.count)),
+      .init("skipped", .integer(outcome.skipped.count { $0.weight != .note })),
     ]
     return finding
   }
@@ -131,19 +136,25 @@ struct TickRun: Sendable {
     let outcome = try await Reconciler(
       repository: workspace.repository, agent: workspace.settings.agent, database: database
     ).run(run)
-    let found = outcome.survey.repairable
-    var finding = Finding(state: found == 0 ? "in-sync" : "repaired")
-    if found > 0 { finding.detail = "\(found) differences, \(outcome.remaining) left" }
+    let found = outcome.survey.rowDifferences
+    let counters = outcome.repaired[.counterDrift] ?? 0
+    var finding = Finding(state: found == 0 && counters == 0 ? "in-sync" : "repaired")
+    var details: [String] = []
+    if found > 0 { details.append("\(found) differences, \(outcome.remaining) left") }
+    if counters > 0 { details.append("\(counters) counters of identity.json corrected") }
+    finding.detail = details.joined(separator: ", ")
     let report = Report.reconcile(outcome)
     for name in ["differences", "repaired", "remaining", "quarantined", "run_id"] as [JSONString] {
       if let value = report[name] { finding.members.append(.init(name, value)) }
     }
+    // Once: what is known to be gone is told by `verify`, `report` and `doctor` from then on.
+    finding.warnings = outcome.standing.news.map { "reconcile: \($0.sentence); \(RowStanding.hint)" }
     let survey = outcome.proof ?? outcome.survey
     if outcome.remaining > 0 || survey.hasErrors {
       finding.state = "partly-done"
       finding.status = .partlyDone
       let files = survey.git.findings.filter { $0.severity == .error }
-      finding.warnings = files.prefix(5).map { diagnostic in
+      finding.warnings += files.prefix(5).map { diagnostic in
         let line = diagnostic.line.map { ", line \($0)" } ?? ""
         return
           "\(printable(diagnostic.path.text))\(line): \(diagnostic.code): \(printable(diagnostic.message)); it is no row until it is mended"
@@ -219,7 +230,7 @@ struct TickRun: Sendable {
 extension AutomaticCommit.Refused {
   /// The file, the place and the rule, with the value masked.
   var warning: String {
-    "\(printable(path)), line \(line): left out, it holds what looks like a secret "
+    "\(printable(path)), \(line == 0 ? "by its name" : "line \(line)"): left out, it holds what looks like a secret "
       + "(\(rule): \(printable(masked))). If it is none, add \(fingerprint) to .moha-secrets-allow"
   }
 }

@@ -24,14 +24,15 @@ struct Workspace: Sendable {
 
   /// Where the database is; starts the embedded server when nothing is configured.
   func database(schema: SchemaName? = nil) async throws -> Database {
+    if let fault = settings.databaseFault { throw fault }
     if let configured = settings.database { return Database(settings: configured, schema: schema ?? settings.schema) }
     let endpoint = try await servers.startPostgres()
     return Database(settings: try ConnectionSettings(conninfo: endpoint.url), schema: schema ?? settings.schema)
   }
 
   /// The database where it can answer without being started: a write does not wait for a server to come up.
-  func databaseIfUp() async -> Database? {
-    await settings.databaseIfUp(servers)
+  func databaseIfUp() async throws -> Database? {
+    try await settings.databaseIfUp(servers)
   }
 
   /// Where Redis is; starts the embedded server when nothing is configured.
@@ -62,7 +63,9 @@ struct Workspace: Sendable {
   ) -> AgentRecords {
     AgentRecords(
       repository: repository, agent: settings.agent, writing: settings.writing,
-      database: DatabaseAccess(ifUp: { await databaseIfUp() }, starting: { try await database() }),
+      database: DatabaseAccess(
+        ifUp: { try? await databaseIfUp() }, starting: { try await database() },
+        fault: settings.databaseFault.map { "the settings of the database cannot be used (\($0.code))" }),
       events: recordEvents(report: report), otherLayers: [.redis(settings, servers)], activity: activity)
   }
 
@@ -76,7 +79,10 @@ struct Workspace: Sendable {
   var recordService: RecordService {
     RecordService(
       writer: RecordWriter(repository: repository, agent: settings.agent, settings: settings.writing),
-      events: recordEvents(), database: { await databaseIfUp() })
+      events: recordEvents(), database: {
+        if let fault = settings.databaseFault { throw PersistenceError(.invalidName, fault.message, hint: fault.hint) }
+        return try await databaseIfUp()
+      })
   }
 
   func reconciler(schema: SchemaName? = nil) async throws -> Reconciler {

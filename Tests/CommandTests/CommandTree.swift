@@ -145,27 +145,17 @@ final class CommandTree {
 
   /// Runs statements as somebody with psql would.
   func sql(_ script: String) async throws {
-    let connection = try await database.connect()
-    try await connection.script(script)
-    await connection.close()
+    try await database.run(script)
   }
 
   /// The first column of a query's first row; NULL is empty.
   func value(_ query: String) async throws -> String {
-    let connection = try await database.connect()
-    let rows = try await connection.query(query)
-    await connection.close()
-    return try #require(rows.first).optionalString(0) ?? ""
+    try #require(try await database.rows(query).first).optionalString(0) ?? ""
   }
 
   /// Everything that the database holds.
   func dump() throws -> String {
-    let output = try ChildProcess.runChecked("pg_dump", ["--dbname", database.url])
-    // Newer versions wrap the dump in a random token.
-    return output.stdoutText.split(separator: "\n").filter {
-      !$0.hasPrefix("\\restrict") && !$0.hasPrefix("\\unrestrict")
-    }
-    .joined(separator: "\n")
+    try database.dump()
   }
 
   /// Names, modes and digests of all files of the repository, those of git included.

@@ -41,7 +41,7 @@ internal import Testing
     #expect(output.status == 0, "\(output.everything)")
     #expect(try output.json()["healthy"] == .bool(true))
     let areas = Set(try DoctorTests.findings(output).compactMap { $0["area"]?.text })
-    #expect(areas == ["git", "records", "postgres", "schedule", "configuration", "machine"])
+    #expect(areas == ["git", "records", "secrets", "postgres", "schedule", "configuration", "machine"])
     #expect(try await run(tree, "--fix").status == 0)
     #expect(try tree.fileDigests() == files && tree.dump() == rows)
   }
@@ -141,7 +141,8 @@ internal import Testing
     let unknown = try DoctorTests.findings(output).filter { $0["code"]?.text == "unknown-key" }
     #expect(unknown.compactMap { $0["hint"]?.text }.prefix(2) == ["write tick.metrics", "write database.url"])
     #expect(unknown.count == 3 && unknown[2]["found"]?.text?.contains("line 7") == true)
-    #expect(try tree.fileDigests() == files)
+    let after = try tree.fileDigests()
+    #expect(after == files, "\(after.split(separator: "\n").filter { !files.contains($0) })")
   }
 
   @Test("the doctor's list of settings is what the program reads")
@@ -252,7 +253,8 @@ internal import Testing
     }
     do {
       let before = try await doctor()
-      #expect(before.status == 69, "\(before.everything)")
+      // Not started yet is no fault: a command that needs them starts them.
+      #expect(before.status == 0, "\(before.everything)")
       #expect(try ChildProcess.run("ls", [state]).status != 0, "a look made something")
       let fixed = try await doctor("--fix")
       #expect(fixed.status == 0, "\(fixed.everything)")

@@ -16,7 +16,7 @@ internal import Testing
   }
 
   static let mistakes: [[String]] = [
-    ["verify", "--no-such-option"], ["no-such-command"], ["reconcile", "--dry-run", "--adopt"],
+    ["verify", "--no-such-option"], ["no-such-command"], ["reconcile", "--dry-run", "--apply"],
     ["reconcile", "--adopt", "--at", "HEAD"], ["verify", "--agent", "../maven"], ["verify", "--agent", "Maven"],
     ["migrate", "--to", "99"], ["migrate", "--to", "two"], ["verify", "--color=purple"], ["sync", "--into", "a;b"],
     ["verify", "--against", "no-such-file"], ["verify", "--root"], ["verify", "--database", "postgresql://%zz@h/d"],

@@ -8,7 +8,7 @@ internal import Testing
 /// One after another: each has servers of its own, and what is measured here is time.
 @Suite(.serialized) struct HealthTests {
   private static let layer =
-    #"{"status":"ok|degraded|down","code":"text","detail":"text","hint":"text?","latency_ms":"number"}"#
+    #"{"status":"ok|degraded|down","code":"text","detail":"text","hint":"text?","fault":"boolean","latency_ms":"number"}"#
   static let shape = JSONShape(
     stringLiteral:
       #"{"schema":1,"healthy":"boolean","layers":{"git":\#(layer),"postgres":\#(layer),"redis":\#(layer),"mcp":\#(layer)}}"#
@@ -108,13 +108,14 @@ internal import Testing
     #expect(try watched.get("/healthz").hasPrefix("HTTP/1.1 200"))
     let ready = try watched.get("/readyz")
     #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains(#""ready":true"#), "\(ready)")
+    #expect(ready.contains(#""down":["postgres","redis"]"#), "\(ready)")
     let layers = try MetricsTests.samples(watched.get("/metrics")).filter { $0.name == "moha_layer_up" }
     #expect(
       layers.map { "\($0.labels["layer"] ?? "") \($0.value)" } == ["git 1.0", "postgres 0.0", "redis 0.0", "mcp 1.0"])
     try await watched.kill(.git)
     defer { try? watched.resume(.git) }
     let unready = try watched.get("/readyz")
-    #expect(unready.hasPrefix("HTTP/1.1 503") && unready.contains(#""down":["git"]"#), "\(unready)")
+    #expect(unready.hasPrefix("HTTP/1.1 503") && unready.contains(#""down":["git","postgres","redis"]"#), "\(unready)")
     #expect(try watched.get("/healthz").hasPrefix("HTTP/1.1 200"))
   }
 
@@ -166,6 +167,88 @@ internal import Testing
     let git = state(try output.json(), .git)
     #expect(git.code == "git-ownership")
     #expect(git.hint == "git config --global --add safe.directory \(tree.git.path)")
+  }
+
+  @Test("what was not started and need not be is off and no fault; --require, a named server and a crash make it one")
+  func notStarted() async throws {
+    let tree = try await CommandTree.sample()
+    try await tree.expect(0, "sync")
+    let port = try WatchedTree.freePort()
+    let variables = ["MAVEN_MCP_PORT": "\(port)"]
+    let health = try await tree.run(["health", "--json"], environment: variables)
+    #expect(health.status == 0, "\(health.everything)")
+    let document = try health.json()
+    #expect(HealthTests.shape.violations(in: document) == [])
+    #expect(document["healthy"] == .bool(true))
+    for layer in [WatchedTree.Layer.redis, .mcp] {
+      #expect(state(document, layer).status == "down")
+      #expect(document["layers"]?[JSONString(layer.rawValue)]?["fault"] == .bool(false))
+    }
+    let doctor = try await tree.run(["doctor", "--json"], environment: variables)
+    #expect(doctor.status == 0, "\(doctor.everything)")
+    #expect(try DoctorTests.findings(doctor).allSatisfy { ["ok", "info"].contains($0["severity"]?.text) })
+    let text = try await tree.run(["health"], environment: variables).stdoutText
+    #expect(text.contains("mcp       off ") && text.contains("redis     off "), "\(text)")
+    for arguments in [
+      ["--require", "redis"], ["--require", "mcp,git"], ["--mcp-url", "http://127.0.0.1:\(port)"],
+      ["--redis", "unix://\(tree.git.base)/none"],
+    ] {
+      for command in ["health", "doctor"] {
+        let output = try await tree.run([command] + arguments, environment: variables)
+        #expect(output.status == 69, "\(command) \(arguments): \(output.everything)")
+      }
+    }
+    #expect(try await tree.run(["health", "--require", "redis", "--without", "redis"]).status == 2)
+    #expect(try await tree.run(["health", "--require", "nothing"]).status == 2)
+    let report = try await tree.run(["report"], environment: variables).stdoutText
+    #expect(report.hasPrefix("Git and the database said the same after the last sync, at "), "\(report)")
+    #expect(report.contains("mcp       off") && !report.contains("serving agent"), "\(report)")
+  }
+
+  @Test("a server of another tree, or of another agent, is not taken for this tree's")
+  func otherTree() async throws {
+    let watched = try await WatchedTree.start(on: PostgresServer.shared())
+    let other = try await CommandTree.sample()
+    try await other.expect(0, "sync")
+    let url = "http://127.0.0.1:\(watched.port)"
+    let own = try await watched.health()
+    #expect(own.status == 0, "\(own.everything)")
+    let foreign = try await other.run("health", "--json", "--without", "redis", "--mcp-url", url)
+    #expect(foreign.status == 69, "\(foreign.everything)")
+    #expect(state(try foreign.json(), .mcp).code == "mcp-other-tree")
+    let report = try await other.run(["report", "--json"], environment: ["MAVEN_MCP_PORT": "\(watched.port)"]).json()
+    #expect(report["layers"]?["mcp"]?["code"]?.text == "mcp-other-tree", "\(report["layers"] ?? .null)")
+    try watched.tree.git.write(".moha/second/identity.json", "{}")
+    let agent = try await watched.health("--agent", "second")
+    #expect(state(try agent.json(), .mcp).code == "mcp-other-tree", "\(agent.everything)")
+    // Nothing of the path can be read by whoever reaches the server.
+    let sign = try watched.get("/healthz")
+    #expect(!sign.contains(watched.tree.git.path) && sign.contains("\"serves\":\""), "\(sign)")
+  }
+
+  @Test("a Redis or a Postgres that answers and takes no writes is degraded, and says why")
+  func readOnly() async throws {
+    let tree = try await CommandTree.sample()
+    try await tree.expect(0, "sync")
+    let replica = try await RedisServer.start(configuration: ["--replicaof", "127.0.0.1", "1"])
+    let full = try await RedisServer.start(configuration: ["--maxmemory", "1"])
+    let lonely = try await RedisServer.start(configuration: ["--min-replicas-to-write", "1"])
+    for (redis, reason) in [(replica, "READONLY"), (full, "OOM"), (lonely, "NOREPLICAS")] {
+      let output = try await tree.run("health", "--json", "--without", "mcp", "--redis", redis.url)
+      #expect(output.status == 3, "\(output.everything)")
+      let layer = try output.json()["layers"]?["redis"]
+      #expect(layer?["status"]?.text == "degraded" && layer?["code"]?.text == "redis-read-only")
+      #expect(layer?["detail"]?.text?.contains(reason) == true, "\(output.everything)")
+    }
+    #expect(try lonely.cli("EXISTS", "moha:health") == "0")
+    try await tree.sql(
+      "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END$$")
+    let output = try await tree.run("health", "--json", "--without", "redis,mcp")
+    #expect(output.status == 3, "\(output.everything)")
+    #expect(state(try output.json(), .postgres).code == "read-only")
+    let doctor = try await tree.run("doctor", "--json", "--without", "redis,mcp")
+    #expect(doctor.status == 69, "\(doctor.everything)")
+    #expect(try DoctorTests.findings(doctor).count { $0["code"]?.text == "read-only" } == 1)
   }
 
   @Test("a program that is not ours on the port is called so")

@@ -12,10 +12,10 @@ internal import Testing
   private static let allowed: [String: Set<String>] = [
     "DedicatedThread": [],
     "Telemetry": [],
-    "Records": ["Crypto", "FoundationEssentials"],
+    "Records": ["Crypto", "FoundationEssentials", "Telemetry"],
     "SecretScan": ["Crypto"],
-    "Git": ["CLibGit2", "DedicatedThread"],
-    "Postgres": ["CLibPQ", "DedicatedThread"],
+    "Git": ["CLibGit2", "DedicatedThread", "Telemetry"],
+    "Postgres": ["CLibPQ", "DedicatedThread", "Telemetry"],
     "Redis": ["CHiredis", "DedicatedThread"],
     "Persistence": [
       "CMigrations", "Crypto", "DedicatedThread", "FoundationEssentials", "Git", "Postgres", "Records", "Redis",

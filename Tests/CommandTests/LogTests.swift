@@ -27,8 +27,9 @@ internal import Testing
   @Test("a log that is not committed as it is stays: exit 1 and the next safe command")
   func uncommitted() async throws {
     let tree = try await CommandTree.sample()
+    let text = try tree.git.git("show", "HEAD:.moha/maven/session_log.md") + "\n\n"
     try tree.git.write(
-      ".moha/maven/session_log.md", "# Log\n\n## [2026-02-01T10:00:01+00:00] NOTE\n\nby hand\n\n---\n")
+      ".moha/maven/session_log.md", text + "## [2026-02-01T10:00:01+00:00] NOTE\n\nby hand\n\n---\n")
     let status = try tree.git.git("status", "--porcelain")
     let output = try await tree.expect(1, "log", "rotate")
     #expect(output.stderrText.contains("moha-sync commit"))
@@ -68,7 +69,9 @@ internal import Testing
       #expect(found.sorted() == (1...3).map { "Event number \($0)." }, "\(call) \(number), \(run.status): \(logs)")
       #expect(!files.contains { $0.hasSuffix(".tmp") }, "\(call) \(number): \(files)")
       #expect(try tree.git.git("fsck", "--full", "--strict", "--no-dangling") == "")
-      #expect(try ChildProcess.runChecked("ls", [tree.git.absolute(".git/moha-sync/journal")]).stdoutText == "")
+      // Killed before its first entry, it has made no folder for them.
+      let left = try ChildProcess.runChecked("find", [tree.git.absolute(".git/moha-sync"), "-path", "*/journal/*"])
+      #expect(left.stdoutText == "")
     }
   }
 }

@@ -84,14 +84,19 @@ internal import Testing
   }
 
   /// A real HTTP server that writes down the paths it is asked for.
-  private func server(_ folder: String, hangs: Bool = false) throws -> (program: RunningProgram, port: String) {
+  ///
+  /// - Parameter target: where it sends whoever asks; nil for an answer of its own.
+  private func server(_ folder: String, hangs: Bool = false, redirectingTo target: String? = nil) throws -> (program: RunningProgram, port: String) {
     let script = """
       import http.server, sys, time
       class Handler(http.server.BaseHTTPRequestHandler):
           def do_GET(self):
               open('\(folder)/paths', 'a').write(self.path + '\\n')
               if \(hangs ? "True" : "False"): time.sleep(60)
-              self.send_response(200); self.end_headers(); self.wfile.write(b'OK')
+              target = '\(target ?? "")'
+              self.send_response(302 if target else 200)
+              if target: self.send_header('Location', target + self.path)
+              self.send_header('Content-Length', '2'); self.end_headers(); self.wfile.write(b'OK')
           def log_message(self, *a): pass
       server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
       open('\(folder)/port.new', 'w').write(str(server.server_port))
@@ -131,6 +136,22 @@ internal import Testing
         "/secret-id/start", "/secret-id", "/secret-id/start?a=b", "/secret-id?a=b", "/secret-id/start", "/secret-id/3",
         "/secret-id/10",
       ])
+  }
+
+  @Test("a heartbeat that is sent elsewhere is not followed: nobody else gets the URL, and it counts as failed")
+  func redirected() async throws {
+    let (elsewhere, first) = (try TemporaryDirectory(), try TemporaryDirectory())
+    let (target, targetPort) = try server(elsewhere.path)
+    let (program, port) = try server(first.path, redirectingTo: "http://127.0.0.1:\(targetPort)")
+    let tree = try await CommandTree.sample()
+    let document = try await tree.expect(0, "tick", "--json", "--ping", "http://127.0.0.1:\(port)/secret-id").json()
+    #expect(document["ping"]?.text == "failed" && document["ok"] == .bool(true), "\(document)")
+    for server in [target, program] {
+      server.signal(SIGTERM)
+      _ = try await server.output()
+    }
+    #expect(try paths(first.path) == ["/secret-id/start", "/secret-id"])
+    #expect(try ChildProcess.run("test", ["-e", "\(elsewhere.path)/paths"]).status == 1)
   }
 
   @Test("a heartbeat that is away or hangs neither fails the job nor holds it up, and a bad URL is a usage error")

@@ -30,7 +30,7 @@ internal import Testing
         {"schema": 1, "total": 6, "total_is_exact": true, "next_cursor": "text?", "decisions": [{"file": "text",
          "decided_at": "text", "decision_type": "buy", "asset": "BTC", "confidence": "number", "risk_level": "low",
          "action": "text", "reasoning": "text", "trades_executed": 1, "open_trades": "integer", "total_pnl": "number?",
-         "outcome": "profitable|loss|breakeven", "path": "text", "commit": "id", "git_status": "current"}]}
+         "outcome": "profitable|loss|breakeven|open", "path": "text", "commit": "id", "git_status": "current"}]}
         """
       #expect(shape.violations(in: document).isEmpty, "\(shape.violations(in: document))")
       guard case .array(let decisions)? = document["decisions"] else { break }

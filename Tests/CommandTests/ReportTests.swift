@@ -54,7 +54,7 @@ internal import Testing
       {"schema": 1, "agent": "maven", "taken_at": "text", "days": null, "unit": "day", "git": {"commit": "id"},
        "layers": {"git": {"status": "ok"}, "postgres": {"status": "ok"}}, "problems": [],
        "counts": [{"table": "text", "rows": "integer", "exact": true}],
-       "by_asset": [{"asset": "BTC", "total_trades": 6, "wins": 3, "losses": 2, "win_rate": 50.00, "net_pnl": 11.25}],
+       "by_asset": [{"asset": "BTC", "total_trades": 6, "wins": 3, "losses": 3, "win_rate": 50.00, "net_pnl": 11.25}],
        "by_confidence": [{"confidence_from": 80, "decisions": 6, "traded": 6}], "by_period": [{"period": "text"}],
        "equity": [{"total_value_usd": "number"}], "records": [{"day": "2026-02-01", "decisions": 6, "events": 3, "milestones": 2}],
        "runs": [{"run_id": "text", "differences": "integer"}], "differences": [{"class": "stale"}], "findings": [],
@@ -63,7 +63,7 @@ internal import Testing
     #expect(shape.violations(in: document).isEmpty, "\(shape.violations(in: document))")
     let markdown = try await tree.expect(0, "report", "--markdown").stdoutText
     #expect(
-      markdown.hasPrefix("# maven: report\n") && markdown.contains("| BTC | 6 | 3 | 2 | 50.00 % | 11.25 |"),
+      markdown.hasPrefix("# maven: report\n") && markdown.contains("| BTC | 6 | 3 | 3 | 50.00 % | 11.25 |"),
       "\(markdown)")
     let text = try await tree.expect(0, "report").stdoutText
     #expect(text.contains("11.25") && text.contains("stale") && text.contains("Win rate by asset"), "\(text)")

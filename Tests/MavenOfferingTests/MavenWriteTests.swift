@@ -144,6 +144,9 @@ internal import Testing
       let answer = try await tree.call(tool, arguments)
       #expect(answer.isError && answer.json["code"] == "secret", "\(tool): \(answer.json.text())")
       #expect(!answer.json.text().contains(secret))
+      // Who was refused is not told how to get it past.
+      let error = answer.json["error"]?.text ?? ""
+      #expect(error.contains("a person can allow it") && !error.contains("secrets-allow"), "\(error)")
     }
     #expect(try tree.git.git("rev-parse", "HEAD") == head)
     #expect(try tree.git.git("status", "--porcelain") == "")

@@ -63,7 +63,13 @@ internal import Testing
         lastRun: part(RunDetail(run: run, items: cells, findings: cells)), decisions: part(page))
     }
     func overview(_ figures: Overview.Figures) -> Overview {
-      Overview(agent: .default, takenAt: now, days: 7, standing: standing, health: health, figures: figures)
+      let item = FileGlance.Item(file: text, header: RecordHeader(Array(text.utf8), path: RecordPath(text), agent: .default))
+      let glance = FileGlance(
+        decisionCount: 2, decisions: [item, .init(file: text, header: nil)], milestoneCount: 1, milestones: [item],
+        events: cells)
+      return Overview(
+        agent: .default, takenAt: now, days: 7, standing: standing, health: health, figures: figures,
+        glance: figures.problem == nil ? nil : glance)
     }
     let hit = RecordSearch.Hit(
       position: .init(time: now, kind: .decisions, key: text), time: nil, title: text, excerpt: text, path: text,
@@ -93,7 +99,19 @@ internal import Testing
       (
         "decision",
         DecisionDetailPage(
-          agent: agent, file: text, content: .row(row(text), trades: cells, provenance: standing), now: now
+          agent: agent, file: text,
+          content: .row(row(text), trades: cells, provenance: standing, comparison: .unknown(text)), now: now
+        ).document
+      ),
+      (
+        "decision that differs",
+        DecisionDetailPage(
+          agent: agent, file: text,
+          content: .row(
+            row(text), trades: cells, provenance: standing,
+            comparison: .differs(
+              ["decision_type", "asset", "action", "reasoning", "outcome", "metadata", "confidence", "decided_at", text]
+                .map { FieldDifference(name: $0, git: text, row: text) })), now: now
         ).document
       ),
       (
@@ -112,7 +130,14 @@ internal import Testing
         LogPage(agent: agent, text: nil, searchesAll: false, isContinued: false, content: .newest(cells), now: now)
           .document
       ),
-      ("runs", RunsPage(agent: agent, content: .runs([run], older: now), now: now).document),
+      (
+        "log without database",
+        LogPage(
+          agent: agent, text: nil, searchesAll: false, isContinued: false, content: .files(cells, problem: problem),
+          now: now
+        ).document
+      ),
+      ("runs", RunsPage(agent: agent, content: .runs([run], older: now, totals: nil), now: now).document),
       (
         "run",
         RunsPage(agent: agent, content: .run(RunDetail(run: run, items: cells, findings: cells)), now: now).document

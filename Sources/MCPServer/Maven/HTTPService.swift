@@ -35,8 +35,11 @@ package struct HTTPService: Service {
   package func run() async throws {
     let router = Router()
     PageRoutes(pages, settings: settings).add(to: router)
-    MCPRoutes(offering: offering, settings: settings, logger: logger, activity: activity).add(to: router)
+    MCPRoutes(offering: offering, settings: settings, logger: self.logger, activity: activity).add(to: router)
     let onListening = onListening
+    // What the server says below a warning is about its insides, and may quote what clients sent.
+    var logger = logger
+    logger.logLevel = max(logger.logLevel, .warning)
     let application = Application(
       router: router, server: settings.server(), configuration: settings.application(logger: logger),
       onServerRunning: { channel in onListening(channel.localAddress?.port ?? 0) }, logger: logger)

@@ -4,7 +4,12 @@ internal import Records
 extension MavenOffering {
   package func changes() -> AsyncStream<OfferingChange> {
     let changes = records.changes()
-    let (stream, continuation) = AsyncStream.makeStream(of: OfferingChange.self)
+    let everything = uris(of: .everything)
+    let mailbox = Mailbox<Waiting, OfferingChange>(Waiting()) { waiting, change in
+      waiting.add(change, orInstead: everything)
+    } take: {
+      $0.take()
+    }
     let work = Task { [weak self] in
       var list = (try? await self?.resources().map(\.uri)) ?? []
       // A change may have come before the list was looked at: the first one that can concern it is told in any case.
@@ -12,16 +17,44 @@ extension MavenOffering {
       for await change in changes {
         guard let self else { break }
         let uris = uris(of: change)
-        if !uris.isEmpty { continuation.yield(.updated(uris: uris)) }
+        if !uris.isEmpty { mailbox.put(.updated(uris: uris)) }
         let now = (try? await resources().map(\.uri)) ?? list
-        if now != list || (!isCertain && concernsList(change)) { continuation.yield(.resourceListChanged) }
+        if now != list || (!isCertain && concernsList(change)) { mailbox.put(.resourceListChanged) }
         isCertain = true
         list = now
       }
-      continuation.finish()
+      mailbox.finish()
     }
-    continuation.onTermination = { _ in work.cancel() }
-    return stream
+    return mailbox.elements { work.cancel() }
+  }
+
+  /// What a client that is slow to listen has still to be told.
+  private struct Waiting: Sendable {
+    private var uris: Set<String> = []
+    private var isListChanged = false
+
+    private static let limit = 1_000
+
+    /// - Parameter everything: what is told in place of too many resources.
+    mutating func add(_ change: OfferingChange, orInstead everything: [String]) {
+      switch change {
+      case .updated(let uris): self.uris.formUnion(uris)
+      case .resourceListChanged: isListChanged = true
+      }
+      guard uris.count > Self.limit else { return }
+      uris = Set(everything)
+      isListChanged = true
+    }
+
+    mutating func take() -> OfferingChange? {
+      if !uris.isEmpty {
+        defer { uris = [] }
+        return .updated(uris: uris.sorted())
+      }
+      guard isListChanged else { return nil }
+      isListChanged = false
+      return .resourceListChanged
+    }
   }
 
   /// Whether a resource may have come or gone: the files that are resources of their own.

@@ -156,28 +156,81 @@ extension MavenOffering {
   func verify(_ arguments: JSONValue) async throws -> JSONValue {
     try ToolArguments(arguments, of: .verify).finish()
     let verification = try await records.verify()
+    let survey = verification.survey
     let proof = verification.json
     var findings: [JSONValue] = []
-    var omitted = 0
+    var omitted = survey.omittedDifferences
     if case .array(let all) = proof["findings"] ?? .array([]) {
       var size = 0
       for finding in all {
+        // Of an empty database every record is missing: their number says it, and thousands of lines alike would not.
+        if survey.isDatabaseEmpty, finding["class"]?.text == Difference.Class.missing.code {
+          omitted += 1
+          continue
+        }
         let visible = finding.visible
         size += visible.text().unicodeScalars.count + 1
-        if size < 15_000 && omitted == 0 { findings.append(visible) } else { omitted += 1 }
+        if size < 15_000 { findings.append(visible) } else { omitted += 1 }
       }
     }
-    let isInSync = verification.isInSync
     return MavenOffering.success(
-      isInSync
-        ? "git and the database say the same"
-        : "git and the database differ; maven_sync_from_git brings the database to what git holds",
+      MavenOffering.verdict(verification),
       [
-        "in_sync": .bool(isInSync), "commit": proof["source"]?["commit"] ?? .null,
-        "kinds": proof["kinds"] ?? .emptyObject,
-        "differences": proof["differences"] ?? .emptyObject, "findings": .array(findings),
-        "findings_omitted": .integer(omitted), "elapsed_ms": proof["elapsed_ms"] ?? 0,
+        "in_sync": .bool(verification.isInSync), "commit": proof["source"]?["commit"] ?? .null,
+        "database_empty": .bool(survey.isDatabaseEmpty), "kinds": proof["kinds"] ?? .emptyObject,
+        "differences": proof["differences"] ?? .emptyObject,
+        "unreadable_files": MavenOffering.unreadable(survey), "lost": proof["lost"] ?? .array([]),
+        "findings": .array(findings), "findings_omitted": .integer(omitted), "elapsed_ms": proof["elapsed_ms"] ?? 0,
       ])
+  }
+
+  /// What a model has to know first, and what it can do about it.
+  private static func verdict(_ verification: Verification) -> String {
+    let survey = verification.survey
+    var sentences: [String] = []
+    if survey.isDatabaseEmpty {
+      sentences.append(
+        "the database is empty: maven_sync_from_git restores its \(survey.git.records.count) records from git")
+    } else if survey.rowDifferences > 0 {
+      sentences.append(
+        "git and the database differ in \(survey.rowDifferences) places; maven_sync_from_git brings the database to what git holds")
+    } else if verification.isInSync {
+      sentences.append("git and the database say the same")
+    } else {
+      sentences.append("every record that git can read is in the database; a sync would change nothing")
+    }
+    return (sentences + warnings(survey, verification.standing)).joined(separator: ". ")
+  }
+
+  /// What no sync mends: files that are no records, wrong counters, rows that git has no copy of.
+  private static func warnings(_ survey: Survey, _ standing: RowStanding) -> [String] {
+    var sentences: [String] = []
+    let files = survey.unreadableFiles
+    if !files.isEmpty {
+      let names = files.prefix(3).map { VisibleText.line(cut($0.path.text, 200)) }.joined(separator: ", ")
+      let more = files.count > 3 ? " and \(files.count - 3) more" : ""
+      sentences.append(
+        "\(files.count) \(files.count == 1 ? "file" : "files") cannot become records until they are mended, "
+          + "which no sync does: \(names)\(more) (unreadable_files says why)")
+    }
+    if survey.counterDrift > 0 {
+      sentences.append(
+        "\(survey.counterDrift) counters of identity.json differ from the files; a person's `moha-sync reconcile` corrects them")
+    }
+    sentences += standing.losses.map(\.sentence)
+    return sentences
+  }
+
+  /// The files that cannot become records, with the reason; a bounded number of them.
+  private static func unreadable(_ survey: Survey) -> JSONValue {
+    .array(
+      survey.unreadableFiles.prefix(50).map { diagnostic in
+        let value: JSONValue = [
+          "path": .string(diagnostic.path.text), "line": diagnostic.line.map { .integer($0) } ?? .null,
+          "code": .string(diagnostic.code), "message": .string(diagnostic.message),
+        ]
+        return value.visible
+      })
   }
 
   func sync(_ arguments: JSONValue, _ context: CallContext) async throws -> JSONValue {
@@ -194,15 +247,25 @@ extension MavenOffering {
       context.progress(Double(rows), Double(total), "rows")
     }
     let report = Report.sync(outcome)
-    var findings = 0
-    if case .array(let all) = report["findings"] ?? .null { findings = all.count }
-    let remaining = report["remaining"]?.integer ?? 0
+    let survey = outcome.proof ?? outcome.survey
+    let remaining = outcome.remaining
+    let verdict: String =
+      if remaining > 0 {
+        "\(remaining) differences are left; maven_verify names them"
+      } else if survey.hasErrors {
+        "the database holds every record that git can read"
+      } else {
+        "the database holds what git holds"
+      }
+    let sentences = [verdict] + MavenOffering.warnings(survey, outcome.standing)
     return MavenOffering.success(
-      remaining == 0
-        ? "the database holds what git holds" : "\(remaining) differences are left; maven_verify names them",
+      sentences.joined(separator: ". "),
       [
-        "records": report["records"] ?? .emptyObject, "repaired": report["repaired"] ?? .emptyObject,
-        "quarantined": report["quarantined"] ?? 0, "remaining": .integer(remaining), "findings": .integer(findings),
+        "records": report["records"] ?? .emptyObject, "inserted": report["inserted"] ?? .emptyObject,
+        "repaired": report["repaired"] ?? .emptyObject,
+        "quarantined": report["quarantined"] ?? 0, "remaining": .integer(remaining),
+        "findings": .integer(survey.git.findings.count), "counter_drift": .integer(survey.counterDrift),
+        "unreadable_files": MavenOffering.unreadable(survey), "lost": outcome.standing.json,
         "commit": report["commit"] ?? .null, "run_id": report["run_id"] ?? "", "seconds": report["seconds"] ?? 0,
       ])
   }

@@ -157,7 +157,11 @@ enum MavenTool: String, CaseIterable {
       ("schema", .emptyObject), ("success", JSONSchema.bool), ("message", .emptyObject), ("data", data),
       ("error", .emptyObject),
     ]
-    if isWrite { members += [("git_persisted", JSONSchema.bool), ("commit", JSONSchema.optionalString)] }
+    if isWrite {
+      members += [
+        ("git_persisted", JSONSchema.bool), ("commit", JSONSchema.optionalString), ("warnings", .emptyObject),
+      ]
+    }
     return JSONSchema.object(members, required: ["success", "data"])
   }
 

@@ -9,7 +9,8 @@ struct Adopt: AsyncParsableCommand {
     abstract: "Bring rows from quarantine back as git records.",
     discussion: """
       Without a number, lists what is in quarantine. With numbers, writes each row as a record file (an event: \
-      appends it to the session log), commits it and inserts its row again. A record with a secret is refused.
+      appends it to the session log), commits it and inserts its row again, with the id and the columns of bots that it \
+      had, and with whatever referred to it and is still without. A record with a secret is refused.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -18,9 +19,7 @@ struct Adopt: AsyncParsableCommand {
 
   func run() async throws {
     let workspace = try await Workspace(options)
-    let adoption = Adoption(
-      repository: workspace.repository, agent: workspace.settings.agent, database: try await workspace.database(),
-      writing: workspace.settings.writing)
+    let adoption = try await workspace.adoption()
     guard !ids.isEmpty else {
       let entries = try await adoption.entries()
       if options.json {
@@ -41,7 +40,8 @@ struct Adopt: AsyncParsableCommand {
       }
       Output.writeJSON(
         .object([
-          .init("schema", 1), .init("adopted", .array(items)), .init("remaining", .integer(outcome.remaining)),
+          .init("schema", 1), .init("adopted", .array(items)), .init("returned", .integer(outcome.returned)),
+          .init("relinked", .integer(outcome.relinked)), .init("remaining", .integer(outcome.remaining)),
         ]))
     } else if !options.quiet {
       Output.write(TextReport(options).adopted(adopted))
@@ -53,7 +53,7 @@ struct Adopt: AsyncParsableCommand {
       .init("id", .integer(Int(entry.id))), .init("kind", .string(entry.kind)),
       .init("key", entry.key.map { .string($0) } ?? .null), .init("reason", .string(entry.reason)),
       .init("time", .string(entry.quarantinedAt)), .init("path", entry.path.map { .string($0) } ?? .null),
-      .init("adopted_at", entry.adoptedAt.map { .string($0) } ?? .null), .init("holds_row", .bool(entry.holdsRow)),
+      .init("adopted_at", entry.adoptedAt.map { .string($0) } ?? .null), .init("resolved_at", entry.resolvedAt.map { .string($0) } ?? .null), .init("holds_row", .bool(entry.holdsRow)),
     ])
   }
 }

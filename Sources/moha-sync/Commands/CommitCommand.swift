@@ -9,9 +9,11 @@ struct CommitCommand: AsyncParsableCommand {
     commandName: "commit",
     abstract: "Commit everything below .moha, and nothing else.",
     discussion: """
-      What is staged or changed elsewhere stays as it is. A file that holds a secret is left out, the rest is \
-      committed, and the exit code is 12. On a detached HEAD, or in the middle of a merge or rebase, nothing is \
-      committed; the next run does.
+      What is staged or changed elsewhere stays as it is. A file that holds a secret, or that git would store through \
+      a filter, is left out, the rest is committed, and the exit code is 12. Other files that cannot be taken are named, \
+      and the exit code is 3: ignored ones, conflicts, records that were emptied or replaced by a link. Entries of a log \
+      that HEAD has and the file lacks stay in git until a commit of your own removes them. On a detached HEAD, or in the \
+      middle of a merge or rebase, nothing is committed; the next run does.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -63,14 +65,12 @@ struct CommitCommand: AsyncParsableCommand {
       }
     }
     if let pushed, pushed.isTrouble { Output.writeError("moha-sync: \(pushed.warning)\n") }
-    if !outcome.refused.isEmpty { throw ExitCode(ExitStatus.refused.rawValue) }
+    if outcome.status != .success { throw ExitCode(outcome.status.rawValue) }
   }
 
   private func report(_ outcome: AutomaticCommit.Outcome) {
     let style = Style(options.color)
-    for refused in outcome.refused {
-      Output.writeError("moha-sync: \(refused.warning)\n")
-    }
+    for warning in outcome.warnings { Output.writeError("moha-sync: \(warning)\n") }
     if options.quiet { return }
     let title = outcome.message.split(separator: "\n").first.map(String.init) ?? ""
     if let commit = outcome.commit {
@@ -84,4 +84,22 @@ struct CommitCommand: AsyncParsableCommand {
       for file in outcome.files { Output.write("  \(printable(file))\n") }
     }
   }
+}
+
+extension AutomaticCommit.Outcome {
+  /// What the files that were left out come to.
+  var status: ExitStatus {
+    if !refused.isEmpty || skipped.contains(where: { $0.weight == .refusal }) { return .refused }
+    return skipped.contains { $0.weight == .partly } ? .partlyDone : .success
+  }
+
+  /// What was left out and needs a person, and what is to be said of the commit, a line each.
+  var warnings: [String] {
+    commitWarnings.map(printable) + refused.map(\.warning) + skipped.filter { $0.weight != .note }.map(\.warning)
+  }
+}
+
+extension AutomaticCommit.Skipped {
+  /// The file, and why it was left out.
+  var warning: String { "\(printable(path)): left out, it \(printable(reason.detail))" }
 }

@@ -21,7 +21,7 @@ struct Decisions: AsyncParsableCommand {
   }
 
   @OptionGroup var options: GlobalOptions
-  @Option(help: "Only decisions on this asset.")
+  @Option(help: "Only decisions on this asset, alone or among others, in any case.")
   var asset: String?
   @Option(help: ArgumentHelp("Only decisions of this type: buy, sell, hold …", valueName: "type"))
   var type: String?
@@ -45,7 +45,7 @@ struct Decisions: AsyncParsableCommand {
   var limit = 20
   @Option(help: ArgumentHelp("Go on where an earlier list ended.", valueName: "word"))
   var cursor: String?
-  @Flag(help: "Show what the decisions' trades came to.")
+  @Flag(help: "Show what the decisions' closed and liquidated trades came to, net of fees.")
   var outcomes = false
   @Flag(help: "Never cut text.")
   var wide = false
@@ -74,7 +74,7 @@ struct Decisions: AsyncParsableCommand {
     }
     if !page.decisions.isEmpty {
       var columns = ["decided_at", "decision_type", "asset", "confidence", "risk_level"]
-      if outcomes { columns += ["trades_executed", "total_pnl", "outcome"] }
+      if outcomes { columns += ["trades_executed", "open_trades", "total_pnl", "outcome"] }
       columns += options.verbose ? ["action", "reasoning", "file"] : ["action", "file"]
       Output.write(
         DataTable(style: Style(options.color), isWide: wide).text(page.dataset.selecting(columns)))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Persistence
+import Postgres
 import Records
 
 /// Looks for everything that is known to go wrong, and mends what is safe to.
@@ -7,10 +8,11 @@ struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look for what is wrong, say why, and how to mend it.",
     discussion: """
-      Git, its locks and unfinished writes, records and rows, Postgres, Redis, the MCP server, the embedded servers, \
-      the periodic run, the configuration and the disks. Every finding has a code, a cause and a safe next command. \
-      Nothing is started or changed, and the answer comes within two seconds; --deep waits for the comparison of all \
-      records however long it takes.
+      Git, its locks and unfinished writes, records and rows, secrets in HEAD, Postgres, Redis, the MCP server, the \
+      embedded servers, the periodic run, the configuration and the disks. Every finding has a code, a cause and a safe \
+      next command. Nothing is started or changed, and the answer comes within two seconds; --deep waits for the \
+      comparison of all records, and for a look through all of history for secrets, however long that takes; how far \
+      it came is kept in the git folder.
 
       --fix starts embedded servers, removes locks whose holders are gone, finishes the writes of killed processes, \
       migrates and repairs the schema, writes rows that are missing, and closes files with secrets to others. It never \
@@ -19,15 +21,17 @@ struct Doctor: AsyncParsableCommand {
       EXIT CODES
         0    nothing is wrong, or everything was fixed
         Otherwise of what is left the first of: 10 git cannot be read, 1, 2 configuration, 12 a secret that others \
-      can read, 69 a service is down, 11 a lock of git's, 4 rows differ, 3 something needs a look.
+      can read, or that git holds, 69 a service is down, 11 a lock of git's, 4 rows differ, 3 something needs a look.
       """)
 
   @OptionGroup var options: GlobalOptions
   @OptionGroup var selection: LayerSelection
   @Flag(help: "Do what is safe.")
   var fix = false
-  @Flag(help: "Compare all records with their rows, however long that takes.")
+  @Flag(help: "Compare all records with their rows and look for secrets in history, however long that takes.")
   var deep = false
+  @Flag(help: "Only this: no longer tell of rows that are gone from the database, since they are meant to be.")
+  var forgetRows = false
   @Option(help: ArgumentHelp("The file with the tokens of serve. (default: ~/.moha-token)", valueName: "file"))
   var tokenFile: String?
 
@@ -37,6 +41,7 @@ struct Doctor: AsyncParsableCommand {
   ]
 
   func run() async throws {
+    if forgetRows { return try await forget() }
     var found = try await examine()
     var outcomes: [Treatment.Outcome]?
     if fix {
@@ -67,13 +72,30 @@ struct Doctor: AsyncParsableCommand {
     if status != .success { throw ExitCode(status.rawValue) }
   }
 
+  private func forget() async throws {
+    let workspace = try await Workspace(options)
+    let database = try await workspace.database()
+    let memory = RowMemory(of: workspace.repository, agent: workspace.settings.agent, database: database)
+    let open = try await database.connect()
+    let forgotten = try await memory.forget(open)
+    await open?.connection.close()
+    if options.json {
+      Output.writeJSON(.object([.init("schema", 1), .init("forgotten", .array(forgotten.map(\.json)))]))
+    } else if !options.quiet {
+      Output.write(forgotten.isEmpty ? "nothing was known to be gone\n" : "")
+      for loss in forgotten { Output.write("forgot  \(loss.sentence)\n") }
+    }
+  }
+
   private func examine() async throws -> [Diagnosis] {
     let outlook = await Outlook(options)
     // Above the second that each layer has for its answer, and below two together.
     return await Examination(
       outlook: outlook, probes: try selection.probes(outlook), mcpURL: try selection.url(outlook.environment),
-      excluded: selection.excluded, tokenFile: tokenFile,
-      patience: .milliseconds(1_500), comparisonPatience: deep || fix ? .seconds(86_400) : .milliseconds(1_500)
+      excluded: selection.excluded, required: selection.required, tokenFile: tokenFile,
+      patience: deep || fix ? .seconds(20) : .milliseconds(1_500),
+      comparisonPatience: deep || fix ? .seconds(86_400) : .milliseconds(1_500),
+      isDeep: deep
     ).run()
   }
 

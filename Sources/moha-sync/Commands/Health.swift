@@ -13,13 +13,18 @@ struct Health: AsyncParsableCommand {
       answers take longer.
 
       EXIT CODES
-        0    every layer is well
+        0    nothing is wrong: every layer is well, or was not started and need not be
         2    the configuration cannot be used (12: it holds a password, and others can read it)
         3    something needs a look, and everything works
         10   git cannot be read: no repository, no .moha/<agent>, or damage
         69   Postgres, Redis or the MCP server is down
 
       Of several, the first of 10, 2, 69, 3. Leave out what is not used: --without mcp,redis.
+
+      Embedded servers start when a command needs them, and `serve` when somebody wants it: where they were not started \
+      they are shown as off, in JSON as down with "fault": false, and the exit code does not count them. Crashed ones, \
+      servers that the configuration names, and an MCP server that --mcp-url names do count. A monitor says what must \
+      be up: --require postgres,redis,mcp.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -27,7 +32,7 @@ struct Health: AsyncParsableCommand {
 
   func run() async throws {
     let outlook = await Outlook(options)
-    let health = await AgentHealth.ask(try selection.probes(outlook))
+    let health = await AgentHealth.ask(try selection.probes(outlook)).requiring(selection.required)
     if options.json {
       Output.writeJSON(health.json)
     } else if !options.quiet {
@@ -44,6 +49,7 @@ struct Health: AsyncParsableCommand {
         switch finding.status {
         case .ok: style.good(padded("ok", 8))
         case .degraded: style.warning(padded("degraded", 8))
+        case .down where !finding.isFault: style.dim(padded("off", 8))
         case .down: style.bad(padded("down", 8))
         }
       let time = style.dim("\(Int(layer.latency.seconds * 1_000)) ms")
@@ -57,6 +63,8 @@ struct Health: AsyncParsableCommand {
 struct LayerSelection: ParsableArguments {
   @Option(help: ArgumentHelp("Leave out these layers: names with commas between.", valueName: "layers"))
   var without: String?
+  @Option(help: ArgumentHelp("Layers that must be up, also those that start when needed.", valueName: "layers"))
+  var require: String?
   @Option(
     help: ArgumentHelp(
       "Where `serve` is. Default: http://127.0.0.1 and the port of MAVEN_MCP_PORT, or 3100.", valueName: "url"))
@@ -66,13 +74,20 @@ struct LayerSelection: ParsableArguments {
 
   var excluded: Set<String> { Set((without ?? "").split(separator: ",").map { String($0) }) }
 
+  /// The layers whose being down is a fault whatever the reason. A server that is named is meant to be there.
+  var required: Set<String> {
+    Set((require ?? "").split(separator: ",").map { String($0) }).union(mcpURL == nil ? [] : ["mcp"])
+  }
+
   func validate() throws {
-    let unknown = excluded.subtracting(LayerSelection.names).sorted()
+    let unknown = excluded.union(required).subtracting(LayerSelection.names).sorted()
     guard unknown.isEmpty else {
       throw ValidationError(
         "there is no layer \(unknown.joined(separator: ", ")); there are \(LayerSelection.names.joined(separator: ", "))"
       )
     }
+    let contradiction = Set((require ?? "").split(separator: ",").map { String($0) }).intersection(excluded).sorted()
+    if let layer = contradiction.first { throw ValidationError("\(layer) is in --require and in --without") }
     if excluded.count == LayerSelection.names.count { throw ValidationError("--without leaves nothing to look at") }
     if let mcpURL, Heartbeat(mcpURL) == nil { throw ValidationError("--mcp-url takes an http or https URL") }
   }
@@ -96,7 +111,7 @@ extension AgentHealth {
   var exitStatus: ExitStatus {
     if self["git"]?.status == .down { return .noTree }
     if let layer = layers.first(where: { $0.finding.isOfConfiguration }) { return layer.finding.configurationStatus }
-    if layers.contains(where: { $0.finding.status == .down }) { return .serviceDown }
+    if layers.contains(where: { $0.finding.status == .down && $0.finding.isFault }) { return .serviceDown }
     return isHealthy ? .success : .partlyDone
   }
 }

@@ -25,6 +25,7 @@ struct Init: AsyncParsableCommand {
       ("\(root)/decisions/.gitkeep", ""), ("\(root)/milestones/.gitkeep", ""),
       ("moha-sync.yaml", Init.configurationText),
     ]
+    var outcomes: [(path: String, isMade: Bool)] = []
     for (path, text) in files {
       let made: Bool
       do {
@@ -33,7 +34,14 @@ struct Init: AsyncParsableCommand {
       } catch let error as PersistenceError where error.code == .nameTaken {
         made = false
       }
-      if !options.quiet { Output.writeError("\(made ? "made  " : "kept  ") \(path)\n") }
+      outcomes.append((path, made))
+      if !options.quiet && !options.json { Output.writeError("\(made ? "made  " : "kept  ") \(path)\n") }
+    }
+    if options.json {
+      func paths(_ isMade: Bool) -> JSONValue {
+        .array(outcomes.filter { $0.isMade == isMade }.map { .string($0.path) })
+      }
+      Output.writeJSON(.object([.init("schema", 1), .init("made", paths(true)), .init("kept", paths(false))]))
     }
   }
 

@@ -46,7 +46,7 @@ struct Lock: AsyncParsableCommand {
 
     /// The token in force; nil where there is none, or the database does not answer.
     private func token(_ name: CacheName, _ workspace: Workspace) async -> Int64? {
-      guard let database = await workspace.databaseIfUp(), let open = try? await database.connect() else { return nil }
+      guard let database = try? await workspace.databaseIfUp(), let open = try? await database.connect() else { return nil }
       let token = try? await FencingToken.current(FencedLock.scope(of: name), schema: open.schema, on: open.connection)
       await open.connection.close()
       return token.flatMap { $0.value == 0 ? nil : $0.value }

@@ -40,6 +40,7 @@ struct LockRun: ServingCommand {
   var command: [String] = []
 
   func validate() throws {
+    try options.refuseTimeLimit()
     if ttl.duration < .seconds(1) || ttl.duration > .seconds(86_400) {
       throw ValidationError("--ttl takes a time from 1s to 24h")
     }

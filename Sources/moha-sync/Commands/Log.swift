@@ -35,7 +35,7 @@ struct Log: AsyncParsableCommand {
       let outcome = try await workspace.rotation.run(
         before: before.flatMap { Instant(month: $0) }, keep: keep, now: Instant.now(), isDryRun: dryRun)
       var rowError: String?
-      if !dryRun, outcome.eventCount > 0, let database = await workspace.databaseIfUp() {
+      if !dryRun, outcome.eventCount > 0, let database = try? await workspace.databaseIfUp() {
         rowError = await RotatedRows(database: database, agent: workspace.settings.agent).update(outcome.moves)
       }
       if options.json {

@@ -21,11 +21,13 @@ struct MCP: ServingCommand {
   @OptionGroup var options: GlobalOptions
   @OptionGroup var offer: OfferOptions
 
+  func validate() throws { try options.refuseTimeLimit() }
+
   func run() async throws {
     let workspace = try await Workspace(options)
     let logger = offer.logger(options)
     let server = StdioServer(offering: try offer.offering(workspace, logger: logger), logger: logger)
-    try await MCP.serve(server, logger: logger)
+    try await MCP.serve(server, logger: offer.libraryLogger(options))
   }
 
   /// Runs a server until it ends or a signal asks for its end; requests in hand are answered first.
@@ -82,8 +84,15 @@ struct OfferOptions: ParsableArguments {
 
   /// To standard error, since standard output may be the protocol's.
   func logger(_ options: GlobalOptions) -> Logger {
-    var logger = Logger(label: "moha-sync") { StreamLogHandler.standardError(label: $0) }
+    var logger = Logger(label: "moha-sync") { _ in LogfmtHandler() }
     logger.logLevel = options.verbose ? .debug : options.quiet ? .error : .notice
+    return logger
+  }
+
+  /// The same for the libraries that serve: what they say below a warning is about their own insides.
+  func libraryLogger(_ options: GlobalOptions) -> Logger {
+    var logger = Logger(label: "server") { LogfmtHandler(source: $0) }
+    logger.logLevel = options.quiet ? .error : .warning
     return logger
   }
 }

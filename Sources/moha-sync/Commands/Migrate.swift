@@ -9,7 +9,10 @@ struct Migrate: AsyncParsableCommand {
     abstract: "Bring the database's schema up to date, adopting an older database in place.",
     discussion: """
       Forward only; each migration is one transaction with its own bookkeeping. A database made by the older \
-      scripts keeps every row, and its old table names go on answering.
+      scripts keeps every row, and its old table names go on answering, to those who were granted them. Views, \
+      materialized views, functions, rules, triggers and policies on what a migration changes are put back as they \
+      were; one that cannot be is named, and nothing is changed. A function of yours under a name of ours gets another \
+      name, ending in _older.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -46,7 +49,13 @@ struct Migrate: AsyncParsableCommand {
     // A schema that is not at the newest migration differs from the manifest by design.
     let drift = status.pending.isEmpty ? try await migrator.drift(connection) : []
     let rows = counts ? try await tableCounts(connection, schema: schema) : []
+    let kept = applied.isEmpty && !repair ? [] : try await migrator.keptFunctions(connection)
     await connection.close()
+    if !options.quiet {
+      for function in kept {
+        Output.writeError("kept \(printable(function)): the function that had the name before\n")
+      }
+    }
     try await report(
       applied: applied, pending: status.pending, version: status.version, drift: drift, counts: rows, schema: schema)
   }
@@ -68,7 +77,7 @@ struct Migrate: AsyncParsableCommand {
   }
 
   private func report(
-    applied: [Migration], pending: [Migration], version: Int, drift: [String], counts: [(String, Int)],
+    applied: [Migration], pending: [Migration], version: Int, drift: [SchemaDrift], counts: [(String, Int)],
     schema: SchemaName?
   ) async throws {
     let differs = !drift.isEmpty || verifyOnly && !pending.isEmpty
@@ -77,7 +86,7 @@ struct Migrate: AsyncParsableCommand {
         .init("schema", 1), .init("version", .integer(version)),
         .init("applied", .array(applied.map { .string($0.name) })),
         .init("pending", .array(pending.map { .string($0.name) })),
-        .init("drift", .array(drift.map { .string($0) })),
+        .init("drift", .array(drift.map { .string($0.message) })),
       ]
       if self.counts {
         members.append(.init("counts", .object(counts.map { .init(JSONString($0.0), .integer($0.1)) })))
@@ -87,7 +96,7 @@ struct Migrate: AsyncParsableCommand {
       let style = Style(options.color)
       for migration in applied { Output.write("applied  \(migration.name)\n") }
       for migration in pending { Output.write("\(style.warning("pending"))  \(migration.name)\n") }
-      for line in drift { Output.write("\(style.bad("drift"))    the database lacks \(line)\n") }
+      for item in drift { Output.write("\(style.bad("drift"))    \(printable(item.message))\n") }
       if !drift.isEmpty && !repair { Output.write("hint: `moha-sync migrate --repair` brings back what is safe to\n") }
       let place = schema.map { " (schema \($0))" } ?? ""
       if pending.isEmpty && drift.isEmpty {

@@ -5,10 +5,11 @@ import Records
 /// How trades went.
 struct Performance: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Win rate and P&L by asset, by confidence and by period.",
+    abstract: "Win rate and P&L, net of fees, by asset, by confidence and by period.",
     discussion: """
-      Closed trades with a realized P&L count; a win has a positive one. P&L is net of fees. With --days, trades count \
-      by the time they were closed, and decisions by the time they were made.
+      Closed and liquidated trades count, net of fees: a win is one that is above zero when its fees are paid. Open \
+      and cancelled trades do not count. With --days, trades count by the time they ended, and decisions by the time \
+      they were made.
 
       EXAMPLES
         moha-sync performance --by asset --days 30
@@ -47,7 +48,10 @@ struct Performance: AsyncParsableCommand {
     if options.json {
       Output.writeJSON(
         .object(
-          [.init("schema", 1), .init("since", window.since.map { .string($0.description) } ?? .null)]
+          [
+            .init("schema", 1), .init("since", window.since.map { .string($0.description) } ?? .null),
+            .init("basis", "closed and liquidated trades, net of fees"),
+          ]
             + tables.map { .init(JSONString($0.key), $0.rows.json) }))
       return
     }

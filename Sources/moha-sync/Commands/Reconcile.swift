@@ -9,11 +9,17 @@ struct Reconcile: AsyncParsableCommand {
     abstract: "Find every difference between git and the database, and repair it.",
     discussion: """
       Compares the files of the working tree (or of a commit) with the rows as they are now, by content. Git wins; \
-      what a repair takes out of a table goes to quarantine, whole. A second run finds nothing.
+      what a repair takes out of a table goes to quarantine, whole. A second run finds nothing. Wrong counters of \
+      identity.json are corrected too; they are a warning and no difference.
+
+      --adopt goes the other way for rows that git lacks: each becomes a record file (an event: an entry of the session \
+      log), is committed, and stays where it is, with its id and whatever refers to it. No row is taken out. With \
+      --dry-run it shows what would be written. A row with a secret, or without what a record needs, stays as it is \
+      (exit 3).
       """)
 
   @OptionGroup var options: GlobalOptions
-  @Flag(name: [.long, .customLong("plan")], help: "Show the plan and write nothing anywhere; exit 4 if there is one.")
+  @Flag(name: [.long, .customLong("plan")], help: "Show the plan and write nothing anywhere; exit 4 if there is a difference.")
   var dryRun = false
   @Flag(help: "Repair (the default; for scripts that say so).")
   var apply = false
@@ -23,7 +29,7 @@ struct Reconcile: AsyncParsableCommand {
   var at: String?
   @Option(help: ArgumentHelp("Let the run take out this many rows that git lacks.", valueName: "n"))
   var allowRemovals: Int?
-  @Flag(help: "Write rows that git lacks back as records instead of only quarantining them.")
+  @Flag(help: "Write rows that git lacks into git as records, and leave them in their tables.")
   var adopt = false
   @Option(help: "How to print the report: text or markdown.")
   var format = Format.text
@@ -33,7 +39,7 @@ struct Reconcile: AsyncParsableCommand {
   }
 
   func validate() throws {
-    if dryRun && (adopt || apply) { throw ValidationError("--dry-run writes nothing: leave out --adopt and --apply") }
+    if dryRun && apply { throw ValidationError("--dry-run writes nothing: leave out --apply") }
     if adopt && at != nil { throw ValidationError("--adopt writes into the working tree: leave out --at") }
   }
 
@@ -48,15 +54,21 @@ struct Reconcile: AsyncParsableCommand {
     run.writing = workspace.settings.writing
     let progress = ProgressReporter(options)
     run.progress = { progress.advance($0, of: $1) }
-    let reconciler = try await workspace.reconciler()
-    let outcome = try await reconciler.run(run)
+    let outcome: Reconciler.Outcome
+    var adopted: [Adoption.Adopted] = []
+    var left: [Adoption.Orphan] = []
+    if adopt {
+      (adopted, left, outcome) = try await workspace.adoption().adoptOrphans(run)
+    } else {
+      outcome = try await workspace.reconciler().run(run)
+    }
     progress.finish()
     if options.json {
-      Output.writeJSON(Report.reconcile(outcome))
+      Output.writeJSON(Report.reconcile(outcome, adopted: adopt ? adopted : nil, left: left))
     } else if !options.quiet {
-      Output.write(TextReport(options, isMarkdown: format == .markdown).reconcile(outcome))
+      let report = TextReport(options, isMarkdown: format == .markdown)
+      Output.write(report.reconcile(outcome) + (adopt ? report.adopted(adopted, left: left) : ""))
     }
-    if adopt { try await adoptOrphans(of: outcome, workspace: workspace, database: reconciler.database) }
     if outcome.remaining > 0 || (outcome.proof ?? outcome.survey).hasErrors {
       throw ExitCode(ExitStatus.partlyDone.rawValue)
     }
@@ -64,27 +76,24 @@ struct Reconcile: AsyncParsableCommand {
 
   private func plan(_ workspace: Workspace, _ selection: RecordSource.Selection) async throws {
     let survey = try await workspace.survey(selection, everything: options.verbose)
+    let orphans = try await adopt ? workspace.adoption().orphans(of: survey) : nil
     if options.json {
-      Output.writeJSON(Report.dryRun(survey))
+      Output.writeJSON(Report.dryRun(survey, orphans: orphans))
     } else {
-      Output.write(TextReport(options, isMarkdown: format == .markdown).plan(survey))
+      let report = TextReport(options, isMarkdown: format == .markdown)
+      Output.write(report.plan(survey) + (orphans.map(report.adoptable) ?? ""))
     }
-    if survey.repairable > 0 { throw ExitCode(ExitStatus.differences.rawValue) }
+    if survey.rowDifferences > 0 { throw ExitCode(ExitStatus.differences.rawValue) }
     if survey.hasErrors { throw ExitCode(ExitStatus.partlyDone.rawValue) }
-  }
-
-  private func adoptOrphans(of outcome: Reconciler.Outcome, workspace: Workspace, database: Database) async throws {
-    let adoption = Adoption(
-      repository: workspace.repository, agent: workspace.settings.agent, database: database,
-      writing: workspace.settings.writing)
-    let orphans = try await adoption.entries(run: outcome.run.id).filter { $0.reason == "orphaned" && $0.holdsRow }
-    guard !orphans.isEmpty else { return }
-    let (adopted, _) = try await adoption.adopt(orphans.map(\.id).sorted())
-    if !options.json && !options.quiet { Output.write(TextReport(options).adopted(adopted)) }
   }
 }
 
 extension Workspace {
+  func adoption() async throws -> Adoption {
+    Adoption(
+      repository: repository, agent: settings.agent, database: try await database(), writing: settings.writing)
+  }
+
   /// Reads both sides without making or migrating anything.
   func survey(_ selection: RecordSource.Selection, everything: Bool = false) async throws -> Survey {
     // The tree first: without one there is nothing to start a server for.

@@ -26,7 +26,7 @@ struct RecordCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Read the request as JSON from a file; - is standard input.", valueName: "file"))
   var input: String?
   // Text may begin with a dash, and what is not understood would be repeated in the message about it.
-  @Option(parsing: .unconditional, help: "A decision's type: buy, sell, hold …")
+  @Option(parsing: .unconditional, help: "A decision's type: buy, sell, hold …; or an event's.")
   var type: String?
   @Option(parsing: .unconditional, help: "The asset of a decision.")
   var asset: String?
@@ -38,7 +38,7 @@ struct RecordCommand: AsyncParsableCommand {
   var confidence: String?
   @Option(help: "low, medium, high or critical.")
   var risk: String?
-  @Option(parsing: .unconditional, help: "An event's type.")
+  @Option(parsing: .unconditional, help: "An event's type, as --type.")
   var event: String?
   @Option(parsing: .unconditional, help: "An event's text.")
   var content: String?
@@ -60,7 +60,14 @@ struct RecordCommand: AsyncParsableCommand {
   var idempotencyKey: String?
 
   func run() async throws {
-    let request = try RecordRequest(kind, json: try json(), now: Instant.now())
+    let request: RecordRequest
+    do {
+      request = try RecordRequest(kind, json: try json(), now: Instant.now())
+    } catch let error as PersistenceError where input == nil && error.code == .invalidRequest {
+      throw CommandFailure(
+        code: error.code.description, message: RecordCommand.withFlags(error.message, kind),
+        hint: error.hint.map { RecordCommand.withFlags($0, kind) } ?? "moha-sync record --help", status: .usage)
+    }
     let workspace = try await Workspace(options)
     let outcome = try await workspace.recordService.record(request)
     let written = outcome.written
@@ -70,10 +77,33 @@ struct RecordCommand: AsyncParsableCommand {
       let commit =
         written.commit.map { "commit \($0.description.prefix(10))" } ?? "commit pending: \(written.pendingReason ?? "")"
       Output.write("\(written.isRepeated ? "kept" : "recorded")  \(written.path)  \(commit)\n")
+      for warning in written.warnings { Output.writeError("moha-sync: \(printable(warning))\n") }
       if let error = outcome.row?.error {
         Output.writeError("moha-sync: no row yet: \(error). The next reconcile writes it.\n")
       }
     }
+  }
+
+  /// A message about members of a request in the words of who gave flags.
+  static func withFlags(_ message: String, _ kind: RecordRequest.Kind) -> String {
+    let flags = [
+      "decision_type": "--type", "event_type": kind == .event ? "--type" : "--event", "risk_level": "--risk",
+      "idempotency_key": "--idempotency-key", "asset": "--asset", "action": "--action", "reasoning": "--reasoning",
+      "confidence": "--confidence", "content": "--content", "title": "--title", "description": "--description",
+      "category": "--category", "significance": "--significance", "metadata": "--metadata", "updates": "--updates",
+    ]
+    // Only where a sentence about a member begins: elsewhere the words are words.
+    return message.split(separator: "; ", omittingEmptySubsequences: false).map { part in
+      let start = part.firstRange(of: ": ").map(\.upperBound) ?? part.startIndex
+      for begin in [part.startIndex, start] {
+        let word = part[begin...].prefix { $0.isLowercase || $0 == "_" }
+        let rest = part[begin...].dropFirst(word.count)
+        if let flag = flags[String(word)], rest.isEmpty || rest.first == " " || rest.first == "." {
+          return "\(part[..<begin])\(flag)\(rest)"
+        }
+      }
+      return String(part)
+    }.joined(separator: "; ")
   }
 
   /// The request: the members of the input, and those that the options give.
@@ -118,7 +148,8 @@ struct RecordCommand: AsyncParsableCommand {
         throw ValidationError("--\(name) takes JSON: \(error.reason)")
       }
     }
-    add("decision_type", type)
+    // Of an event --type is the event's own.
+    add(kind == .event ? "event_type" : "decision_type", type)
     add("asset", asset)
     add("action", action)
     add("reasoning", reasoning)

@@ -36,7 +36,10 @@ struct ReportCommand: AsyncParsableCommand {
     // Started where it is ours to start; where that fails, the report is about that too.
     _ = try? await workspace.database()
     let records = workspace.records()
-    let overview = await records.overview(records.queries(patience: .seconds(30)), days: window.days)
+    let url = "http://127.0.0.1:\(try Serve.configuredPort(workspace.settings.environment))"
+    let mcp = AgentHealth.Probe.mcp(
+      url: url, tree: MCPPort.tree(root: workspace.root, agent: workspace.settings.agent))
+    let overview = await records.overview(records.queries(patience: .seconds(30)), days: window.days, mcp: mcp)
     if let html {
       try write(OverviewPage(overview, isLive: false).document, to: html)
     } else if options.json {

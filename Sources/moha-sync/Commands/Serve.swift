@@ -1,7 +1,11 @@
 import ArgumentParser
+import EmbeddedServers
 import FoundationEssentials
 import Git
+import Glibc
+import Logging
 import MCPServer
+import NIOCore
 import Persistence
 import Telemetry
 
@@ -17,6 +21,9 @@ struct Serve: ServingCommand {
       For who watches it: /healthz answers 200 while the process lives; /readyz answers 200 while records can be read \
       and written, which needs git and neither Postgres nor Redis, else 503; /metrics is Prometheus's text, and needs \
       a token where /mcp does.
+
+      The embedded servers are started where nothing else is configured, and keep running. Events are lines of logfmt on \
+      standard error: failures, and with --verbose more; --quiet leaves errors alone.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -29,6 +36,8 @@ struct Serve: ServingCommand {
   var tokenFile: String?
   @Option(help: ArgumentHelp("A name or address by which clients reach the server, as in `Host`.", valueName: "name"))
   var allowHost: [String] = []
+
+  func validate() throws { try options.refuseTimeLimit() }
 
   func run() async throws {
     let workspace = try await Workspace(options)
@@ -44,7 +53,7 @@ struct Serve: ServingCommand {
     do {
       let (host, isQuiet) = (host, options.quiet)
       service = try HTTPService(
-        offering: offering, pages: Serve.pages(offering.records, workspace, activity), settings: settings,
+        offering: offering, pages: Serve.pages(offering.records, workspace, activity, logger), settings: settings,
         logger: logger, activity: activity
       ) { port in
         ProgramCode.release()
@@ -57,16 +66,75 @@ struct Serve: ServingCommand {
       throw CommandFailure(
         code: "address-unsafe", message: refusal.description, hint: "name a file with --token-file", status: .refused)
     }
-    try await MCP.serve(service, logger: logger)
+    let starting = startServers(workspace, logger)
+    defer { starting.cancel() }
+    do {
+      try await MCP.serve(service, logger: offer.libraryLogger(options))
+    } catch let error as IOError {
+      throw Serve.failure(error, host: host, port: settings.port)
+    }
+  }
+
+  /// Starts the embedded servers beside the serving: what needs no database is answered meanwhile, and one that cannot
+  /// be started takes nothing from that.
+  private func startServers(_ workspace: Workspace, _ logger: Logger) -> Task<Void, Never> {
+    Task {
+      func attempt(_ name: String, _ start: () async throws -> Void) async {
+        do {
+          try await start()
+        } catch {
+          if Task.isCancelled { return }
+          let failure = Failure(error)
+          logger.warning(
+            "\(name) is not started; git serves every record without it",
+            metadata: ["error": "\(failure.singleLine)", "hint": "\(failure.hint ?? "moha-sync doctor")"])
+        }
+      }
+      if workspace.settings.databaseFault == nil, workspace.settings.database == nil {
+        await attempt("the embedded Postgres") { _ = try await workspace.servers.startPostgres() }
+      }
+      if workspace.settings.redisURL == nil {
+        await attempt("the embedded Redis") { _ = try await workspace.servers.startRedis() }
+      }
+    }
+  }
+
+  /// Why the address cannot be listened on.
+  private static func failure(_ error: IOError, host: String, port: Int) -> CommandFailure {
+    let address = "\(printable(host)):\(port)"
+    switch error.errnoCode {
+    case EADDRINUSE:
+      let holder = PortHolder(url: "http://\(host):\(port)").map { " by process \($0.process) (\(printable($0.name)))" }
+      return CommandFailure(
+        code: "address-in-use", message: "\(address) is taken\(holder ?? " by another program"): nothing was served",
+        hint: "stop it, or choose another port: --port, or MAVEN_MCP_PORT; `moha-sync health` says whether it is ours",
+        status: .failed)
+    case EACCES, EPERM:
+      return CommandFailure(
+        code: "address-refused", message: "this user may not listen on \(address): nothing was served",
+        hint: "choose a port above 1023 with --port, or MAVEN_MCP_PORT", status: .failed)
+    case EADDRNOTAVAIL:
+      return CommandFailure(
+        code: "address-unknown", message: "\(printable(host)) is no address of this machine: nothing was served",
+        hint: "name one with --host, such as 127.0.0.1", status: .usage)
+    default:
+      return CommandFailure(
+        code: "address-failed",
+        message: "cannot listen on \(address): \(String(cString: strerror(error.errnoCode))); nothing was served",
+        hint: "choose another address with --host and --port", status: .failed)
+    }
   }
 
   /// Everything that is served beside `/mcp`.
-  private static func pages(_ records: AgentRecords, _ workspace: Workspace, _ activity: Activity) -> [HTTPPage] {
+  private static func pages(
+    _ records: AgentRecords, _ workspace: Workspace, _ activity: Activity, _ logger: Logger
+  ) -> [HTTPPage] {
     let watched = ServerPages(
       records: records, activity: activity, version: MohaSync.configuration.version,
       tickRecord: TickRecord.path(
-        gitDirectory: workspace.repository.gitDirectory, agent: workspace.settings.agent))
-    return watched.pages + Dashboard(records).pages
+        gitDirectory: workspace.repository.gitDirectory, agent: workspace.settings.agent),
+      tree: MCPPort.tree(root: workspace.root, agent: workspace.settings.agent))
+    return watched.pages + Dashboard(records) { logger.warning("\($0)") }.pages
   }
 
   private func chosenPort(_ environment: [String: String]) throws -> Int {

@@ -54,6 +54,7 @@ struct Status: AsyncParsableCommand {
   }
 
   private static func postgres(_ workspace: Workspace, _ embedded: EmbeddedStatus) async throws -> Layer {
+    if let fault = workspace.settings.databaseFault { throw fault }
     guard let configured = workspace.settings.database else {
       let endpoint = workspace.servers.postgresEndpoint
       return Layer(

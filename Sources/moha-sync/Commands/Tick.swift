@@ -15,8 +15,9 @@ struct Tick: AsyncParsableCommand {
       exits 11 at once.
 
       Of several problems the first of these exit codes is given: 130 interrupted, 10 no tree, 1 failed, 12 refused \
-      (a secret, a mass removal), 69 the database is down or late, 11 locked by another run, 3 files that cannot \
-      become records. A push, a ping or a metrics file that fails is a warning and no exit code.
+      (a secret, a mass removal), 69 the database is down or does not answer, 11 locked by another run, 3 files that cannot \
+      become records. The limit (--timeout) is that of each step, 120 s by default; a step that passes it with a \
+      database that answers others is 1. A push, a ping or a metrics file that fails is a warning and no exit code.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -34,13 +35,13 @@ struct Tick: AsyncParsableCommand {
     help: ArgumentHelp(
       "Write how it went to this text file of node_exporter (MOHA_METRICS_FILE, tick.metrics).", valueName: "file"))
   var metrics: String?
-  @Option(help: ArgumentHelp("The limit of each step. (default: 120)", valueName: "seconds"))
-  var timeout: Int?
   @Option(help: ArgumentHelp("Wait up to this long first, at random.", valueName: "seconds"))
   var jitter = 0
 
   func validate() throws {
-    if let timeout, timeout < 1 { throw ValidationError("--timeout takes a number of seconds above 0") }
+    if let timeout = options.timeout, timeout < 1 {
+      throw ValidationError("--timeout takes a number of seconds above 0")
+    }
     if pushTimeout < 1 { throw ValidationError("--push-timeout takes a number of seconds above 0") }
     if jitter < 0 || jitter > 86_400 { throw ValidationError("--jitter takes a number of seconds") }
     if let ping, Heartbeat(ping) == nil { throw ValidationError("--ping takes an http or https URL") }
@@ -66,7 +67,7 @@ struct Tick: AsyncParsableCommand {
 
     // The first ping and the work go side by side: a service that is away does not delay the commit.
     async let started = heartbeat?.send(.start)
-    let limit = Duration.seconds(timeout ?? workspace.settings.tickTimeout)
+    let limit = Duration.seconds(options.timeout ?? workspace.settings.tickTimeout)
     let run = TickRun(
       workspace: workspace, push: push, pushLimit: .seconds(pushTimeout), limit: limit, isQuiet: options.quiet)
     let outcome = await run.run()
@@ -94,7 +95,7 @@ struct Tick: AsyncParsableCommand {
     let path = TickRecord.path(gitDirectory: workspace.repository.gitDirectory, agent: agent)
     let record = TickRecord(outcome, after: TickRecord(contentsOf: path), now: Tick.now())
     return Tick.problems([
-      { try record.save(path) },
+      { try record.save(path, workspace.repository.permissions) },
       { try (metrics ?? workspace.settings.metricsFile).map { try record.writeMetrics($0, agent: agent) } },
     ])
   }

@@ -10,6 +10,11 @@ struct Verify: AsyncParsableCommand {
     discussion: """
       Every file is read and hashed, and every row's hash is computed by the database from its present columns. \
       The JSON can be kept and compared with a later state.
+
+      The first line says how it stands. Files that cannot become records are named: no run mends them. Rows that git has \
+      no copy of (trades, portfolio snapshots of bots, insights, conversations, performance, quarantine, the bots' \
+      columns of decisions), and that are gone since the last comparison, are named as lost. A wrong counter of \
+      identity.json is a warning and no difference, here as in every command: `reconcile` corrects it.
       """)
 
   @OptionGroup var options: GlobalOptions
@@ -34,7 +39,10 @@ struct Verify: AsyncParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     let survey = try await workspace.survey(at.map { .revision($0) } ?? .workTree, everything: options.verbose)
-    let verification = Verification(survey, elapsed: clock.now - start)
+    var verification = Verification(survey, elapsed: clock.now - start)
+    verification.standing = await RowMemory(
+      of: workspace.repository, agent: workspace.settings.agent, database: try await workspace.database()
+    ).look()
     let changes = try proof.map { try verification.differences(from: $0) }
     if options.json {
       var document = verification.json

@@ -19,6 +19,8 @@ struct Watch: ServingCommand {
   @Option(help: ArgumentHelp("Only events of this kind: decision, event, milestone, identity.", valueName: "kind"))
   var kind: [RecordRequest.Kind] = []
 
+  func validate() throws { try options.refuseTimeLimit() }
+
   func run() async throws {
     let workspace = try await Workspace(options)
     let settings = try await workspace.redis()

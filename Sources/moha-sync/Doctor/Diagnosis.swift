@@ -22,7 +22,7 @@ struct Diagnosis: Sendable {
     static func < (left: Severity, right: Severity) -> Bool { left.order < right.order }
   }
 
-  /// What it is about: `git`, `records`, `postgres`, `redis`, `mcp`, `schedule`, `configuration`, `machine`.
+  /// What it is about: `git`, `records`, `secrets`, `postgres`, `redis`, `mcp`, `schedule`, `configuration`, `machine`.
   let area: String
   /// Stable, for scripts.
   let code: String

@@ -18,19 +18,7 @@ extension Examination {
           area: "git", code: "locks-unknown", severity: .warning,
           found: "locks cannot be looked for: \(Examination.words(error))"))
     }
-    let unfinished = UnfinishedWrites(repository).paths()
-    let isPeriodic = (try? outlook.settings.get().writing.commitPolicy) == .periodic
-    if !unfinished.isEmpty {
-      let paths = unfinished.prefix(3).map { printable($0) }.joined(separator: ", ")
-      found.append(
-        Diagnosis(
-          area: "git", code: "unfinished-writes", severity: isPeriodic ? .info : .warning,
-          found: "\(unfinished.count) writes are not committed: \(paths)",
-          cause: isPeriodic
-            ? "the commit policy is periodic: the next `moha-sync commit` takes them"
-            : "their writers were killed; the next write, or tick, finishes them",
-          hint: "moha-sync commit", remedy: isPeriodic ? nil : .finishWrites))
-    }
+    found += writes(in: repository)
     if let head = try? await repository.head().commit, let commit = try? await repository.commit(head) {
       let ahead = commit.committer.time - Int64(time(nil))
       if ahead > 300 {
@@ -41,6 +29,41 @@ extension Examination {
             cause: "the clock of this machine, or of the one that committed, is wrong",
             hint: "compare `date -u` with another machine"))
       }
+    }
+    return found
+  }
+
+  /// What the journal of writes holds.
+  private func writes(in repository: Repository) -> [Diagnosis] {
+    let contents = UnfinishedWrites(repository).contents()
+    let isPeriodic = (try? outlook.settings.get().writing.commitPolicy) == .periodic
+    func names(_ paths: [String]) -> String { paths.prefix(3).map { printable($0) }.joined(separator: ", ") }
+    var found: [Diagnosis] = []
+    if !contents.orphaned.isEmpty {
+      found.append(
+        Diagnosis(
+          area: "git", code: "unfinished-writes", severity: .warning,
+          found: "\(contents.orphaned.count) writes are not committed: \(names(contents.orphaned))",
+          cause: "their writers were killed; the next write, or tick, finishes them", hint: "moha-sync commit",
+          remedy: .finishWrites))
+    }
+    if !contents.pending.isEmpty {
+      found.append(
+        Diagnosis(
+          area: "git", code: "pending-writes", severity: isPeriodic ? .info : .warning,
+          found: "\(contents.pending.count) acknowledged writes wait for a commit: \(names(contents.pending))",
+          cause: isPeriodic
+            ? "the commit policy is periodic: the next `moha-sync commit` takes them"
+            : "HEAD was detached, or a merge or a git command was in progress; the next write, or tick, commits them",
+          hint: "moha-sync commit", remedy: isPeriodic ? nil : .finishWrites))
+    }
+    if !contents.unreadable.isEmpty {
+      found.append(
+        Diagnosis(
+          area: "git", code: "unreadable-writes", severity: .warning,
+          found: "\(contents.unreadable.count) files of the write journal are no entries: \(names(contents.unreadable))",
+          cause: "something other than moha-sync changed them, or a newer version left them; their bytes are kept",
+          hint: "look at .git/moha-sync/unreadable-writes, and record again what is missing"))
     }
     return found
   }
@@ -67,7 +90,7 @@ extension Examination {
       // A handle of its own: the other checks do not wait for the comparison.
       let repository = try Repository(at: shared.workTree ?? shared.gitDirectory)
       var open: (connection: Connection, schema: SchemaName)?
-      if let database = await settings.databaseIfUp(outlook.servers),
+      if let database = try await settings.databaseIfUp(outlook.servers),
         case .returned(let opened) = await Deadline.run(
           AgentHealth.patience, grace: .zero, { try await database.connect() })
       {
@@ -88,6 +111,23 @@ extension Examination {
     }
   }
 
+  /// The files of the tree that are no records, by name: nothing that is there is passed over in silence.
+  private func otherFiles(_ survey: Survey) -> [Diagnosis] {
+    let agent = survey.source.agent
+    let others = survey.source.entries.filter { entry in
+      entry.path.lastComponent.first != UInt8(ascii: ".")
+        && TreeLayout.role(of: RecordPath(entry.path.bytes), agent: agent) == .other
+    }
+    guard !others.isEmpty else { return [] }
+    let names = others.prefix(5).map { printable(RecordPath($0.path.bytes).text) }.joined(separator: ", ")
+    let more = others.count > 5 ? " and \(others.count - 5) more" : ""
+    return [
+      .info(
+        "records", "other-files",
+        "\(others.count) files of the tree are no records and have no rows: \(names)\(more); git keeps them")
+    ]
+  }
+
   private func diagnoses(of survey: Survey, hasRows: Bool) -> [Diagnosis] {
     var found: [Diagnosis] = []
     let errors = survey.git.findings.filter { $0.severity == .error }
@@ -104,9 +144,17 @@ extension Examination {
     if warnings > 0 {
       found.append(
         .info(
-          "records", "suspect-files", "\(warnings) records may mean something else than they say",
+          "records", "suspect-files", "\(warnings) files may mean something else than they say",
           hint: "moha-sync verify"))
     }
+    // Files that read as records and are none by their names, and logs with entries that nothing else holds.
+    for stray in survey.git.findings where ["stray-record", "stray-log"].contains(stray.code) {
+      found.append(
+        Diagnosis(
+          area: "records", code: stray.code, severity: .warning, found: "\(printable(stray.path.text)): \(printable(stray.message))",
+          cause: "the layout of a tree says which files are records; others are committed and have no rows"))
+    }
+    found += otherFiles(survey)
     for drift in survey.git.counterDrift {
       found.append(
         Diagnosis(
@@ -126,11 +174,16 @@ extension Examination {
     let isBehind = rows.keys.allSatisfy { $0 == .missing || $0 == .checkpointDrift }
     if rows[.missing] != nil || !isBehind {
       let words = rows.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.value) \($0.key.code)" }
+      let isEmpty = survey.isDatabaseEmpty
       found.append(
         Diagnosis(
           area: "records", code: isBehind ? "rows-behind" : "rows-differ", severity: .warning,
-          found: "git and the rows differ: \(words.joined(separator: ", "))",
-          cause: isBehind ? "the database was away when they were written" : "rows or files were changed by hand",
+          found: isEmpty
+            ? "the database is empty: none of \(count) records has a row"
+            : "git and the rows differ: \(words.joined(separator: ", "))",
+          cause: isEmpty
+            ? "it is new, or was wiped; git holds every record"
+            : isBehind ? "the database was away when they were written" : "rows or files were changed by hand",
           hint: isBehind ? "moha-sync sync" : "moha-sync reconcile --dry-run", remedy: isBehind ? .sync : nil,
           status: .differences))
     } else {

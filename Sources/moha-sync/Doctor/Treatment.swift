@@ -46,9 +46,13 @@ struct Treatment: Sendable {
     case .finishWrites:
       let unfinished = UnfinishedWrites(try outlook.repository.get())
       let settings = try outlook.settings.get()
-      let count = unfinished.paths().count
+      func count() -> Int {
+        let contents = unfinished.contents()
+        return contents.orphaned.count + contents.pending.count
+      }
+      let before = count()
       try await unfinished.finish(settings.agent, settings: settings.writing)
-      return "finished or undid \(count - unfinished.paths().count) of \(count)"
+      return "finished or undid \(before - count()) of \(before)"
     case .migrate:
       let applied = try await withSchema { connection, migrator in try await migrator.migrate(connection) }
       return applied.isEmpty ? "nothing was pending" : "applied \(applied.map(\.name).joined(separator: ", "))"
@@ -72,7 +76,7 @@ struct Treatment: Sendable {
   private func startServers() async throws -> String {
     let settings = try outlook.settings.get()
     var started: [String] = []
-    if settings.database == nil {
+    if settings.database == nil, settings.databaseFault == nil {
       let endpoint = try await outlook.servers.startPostgres()
       await (try Database(settings: ConnectionSettings(conninfo: endpoint.url)).connectCreating()).connection.close()
       started.append("Postgres")
@@ -101,7 +105,7 @@ struct Treatment: Sendable {
 
   private func sync() async throws -> String {
     let settings = try outlook.settings.get()
-    guard let database = await settings.databaseIfUp(outlook.servers) else { throw Treatment.away }
+    guard let database = try await settings.databaseIfUp(outlook.servers) else { throw Treatment.away }
     let shared = try outlook.repository.get()
     let repository = try Repository(at: shared.workTree ?? shared.gitDirectory)
     let outcome = try await Reconciler(repository: repository, agent: settings.agent, database: database)

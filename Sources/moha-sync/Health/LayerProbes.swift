@@ -12,7 +12,7 @@ extension Outlook {
 
   /// The four layers, in the order in which they matter.
   func probes(mcpURL: String) -> [AgentHealth.Probe] {
-    [git, postgres, redis, .mcp(url: mcpURL)]
+    [git, postgres, redis, .mcp(url: mcpURL, tree: MCPPort.tree(root: root, agent: agent))]
   }
 
   private static let wording: AgentHealth.Wording = { error in
@@ -42,12 +42,12 @@ extension Outlook {
   private var postgres: AgentHealth.Probe {
     .postgres(agent, wording: Outlook.wording) {
       let settings = try settings.get()
-      if settings.database == nil, case .crashed = await servers.status().postgres {
+      if settings.database == nil, settings.databaseFault == nil, case .crashed = await servers.status().postgres {
         throw CommandFailure(
           code: "crashed", message: "the embedded database has crashed; git holds every record",
           hint: "moha-sync up", status: .serviceDown)
       }
-      return await settings.databaseIfUp(servers)
+      return try await settings.databaseIfUp(servers)
     }
   }
 
@@ -78,14 +78,16 @@ extension AgentHealth.Probe {
           return Finding(.down, code: "crashed", "the embedded Redis has crashed; \(consequence)", hint: "moha-sync up")
         case .stopped, .notInitialised:
           return Finding(
-            .down, code: "not-running", "the embedded Redis is not running; \(consequence)", hint: "moha-sync up")
+            .down, code: "not-running", "the embedded Redis is not running: whoever needs it starts it; \(consequence)",
+            hint: "moha-sync up", isFault: false)
         }
       }
       do throws(RedisError) {
         let client = try await RedisClient(settings.redisSettings(servers))
         try await client.ping()
+        let refusal = try await refusal(client)
         await client.close()
-        return .ok("it answers")
+        return refusal ?? .ok("it answers, and takes writes")
       } catch {
         // The URL of the configured server is in the message only where the caller is on this machine.
         let (problem, hint) =
@@ -104,23 +106,54 @@ extension AgentHealth.Probe {
     }
   }
 
-  /// Whether a `moha-sync serve` answers at `url`.
-  static func mcp(url: String) -> AgentHealth.Probe {
-    AgentHealth.Probe("mcp") {
-      switch await MCPPort(url: url).look() {
-      case .ours: return .ok("serving at \(printable(url))")
+  /// What the server says to a write; nil where it takes it.
+  ///
+  /// XX writes only where the key exists, and nobody has it, so nothing is changed; a server refuses the command all the
+  /// same where it refuses every write: a replica, one that cannot save, a full one, a user without the right.
+  private static func refusal(_ client: RedisClient) async throws(RedisError) -> Finding? {
+    do {
+      _ = try await client.command("SET", "moha:health", "", "XX")
+      return nil
+    } catch {
+      switch error.code {
+      case .authenticationFailed where error.message.hasPrefix("NOPERM"):
+        return .ok("it answers; this user may not write the key that would tell whether it takes writes")
+      case .server, .outOfMemory:
+        return Finding(
+          .degraded, code: "redis-read-only",
+          "it answers and refuses writes (\(printable(String(error.message.prefix(120))))); \(consequence)",
+          hint: "name the primary in redis: url: or REDIS_URL, or look at its memory, its disk and the user's rights")
+      default: throw error
+      }
+    }
+  }
+
+  /// Whether a `moha-sync serve` of this tree answers at `url`.
+  ///
+  /// - Parameter tree: what `MCPPort.tree` says of root and agent.
+  static func mcp(url: String, tree: String) -> AgentHealth.Probe {
+    // A report is read without a network: it names the place, and is no link to it.
+    let place = printable(url.replacing("http://", with: ""))
+    return AgentHealth.Probe("mcp") {
+      switch await MCPPort(url: url).look(for: tree) {
+      case .ours: return .ok("serving this tree at \(place)")
+      case .otherTree:
+        return Finding(
+          .down, code: "mcp-other-tree",
+          "the moha-sync at \(place) serves another tree or agent, or is of an older version",
+          hint: "start one for this tree on a port of its own: `moha-sync serve --port`, MAVEN_MCP_PORT", isFault: false)
       case .other:
         return Finding(
-          .down, code: "mcp-foreign", "another program answers at \(printable(url))",
+          .down, code: "mcp-foreign", "another program answers at \(place)",
           hint: "stop it, or take another port: `moha-sync serve --port`, MAVEN_MCP_PORT")
       case .nobody:
         return Finding(
           .down, code: "mcp-not-running",
-          "nothing listens at \(printable(url)); clients of `moha-sync mcp` do not need it",
-          hint: "moha-sync serve, or leave it out: --without mcp")
+          "not started: nothing listens at \(place); clients of `moha-sync mcp` do not need it",
+          hint: "moha-sync serve, or leave it out: --without mcp", isFault: false)
       case .silent:
         return Finding(
-          .down, code: "no-answer", "what listens at \(printable(url)) does not answer",
+          .down, code: "no-answer", "what listens at \(place) does not answer",
           hint: "look at the process of `moha-sync serve`: it may be stopped")
       }
     }
@@ -131,6 +164,8 @@ extension AgentHealth.Probe {
 struct MCPPort: Sendable {
   enum Answer: Sendable {
     case ours
+    /// A server of ours that serves other records.
+    case otherTree
     case other
     case nobody
     case silent
@@ -139,13 +174,22 @@ struct MCPPort: Sendable {
   /// The server's URL without a path: `http://127.0.0.1:3100`.
   let url: String
 
-  /// The text of `/healthz`, which says whose server it is.
-  static let sign = #"{"schema":1,"status":"ok","program":"moha-sync"}"#
+  private static let signStart = #"{"schema":1,"status":"ok","program":"moha-sync""#
 
-  func look() async -> Answer {
+  /// The text of `/healthz`, which says whose server it is, and of which tree.
+  static func sign(of tree: String) -> String { "\(signStart),\"serves\":\"\(tree)\"}" }
+
+  /// Tells root and agent apart from others without naming them: everybody who reaches the server may read it.
+  static func tree(root: String, agent: Agent) -> String {
+    AgentRecords.mark(root: root, agent: agent)
+  }
+
+  func look(for tree: String) async -> Answer {
     let ending = await Deadline.run(.milliseconds(900), grace: .zero) { try await ask() }
     switch ending {
-    case .returned(let isOurs): return isOurs ? .ours : .other
+    case .returned(let text):
+      if text.hasPrefix(MCPPort.sign(of: tree)) { return .ours }
+      return text.hasPrefix(MCPPort.signStart) ? .otherTree : .other
     case .late: return .silent
     case .threw(let error):
       if let error = error as? HTTPClientError {
@@ -157,8 +201,9 @@ struct MCPPort: Sendable {
     }
   }
 
-  private func ask() async throws -> Bool {
-    var configuration = HTTPClient.Configuration()
+  /// What `/healthz` answers; empty where it is no success.
+  private func ask() async throws -> String {
+    var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.timeout = .init(connect: .milliseconds(800), read: .milliseconds(800))
     // A refused connection is an answer.
     configuration.connectionPool.retryConnectionEstablishment = false
@@ -167,7 +212,7 @@ struct MCPPort: Sendable {
       let response = try await client.execute(HTTPClientRequest(url: "\(url)/healthz"), timeout: .milliseconds(850))
       let body = try await response.body.collect(upTo: 4_096)
       try await client.shutdown()
-      return response.status.code == 200 && String(buffer: body).hasPrefix(MCPPort.sign)
+      return response.status.code == 200 ? String(buffer: body) : ""
     } catch {
       try await client.shutdown()
       throw error

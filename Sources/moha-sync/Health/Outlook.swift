@@ -59,7 +59,10 @@ struct Outlook: Sendable {
 
 extension Settings {
   /// The database where it can answer without being started; nil where it is the embedded one, which does not run.
-  func databaseIfUp(_ servers: EmbeddedServers) async -> Database? {
+  ///
+  /// Throws what is wrong with its settings.
+  func databaseIfUp(_ servers: EmbeddedServers) async throws -> Database? {
+    if let databaseFault { throw databaseFault }
     if let configured = database { return Database(settings: configured, schema: schema) }
     guard await servers.status().postgres.isRunning else { return nil }
     return try? Database(settings: ConnectionSettings(conninfo: servers.postgresEndpoint.url), schema: schema)
