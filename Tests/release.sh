@@ -6,5 +6,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 swift build -c release --product moha-sync
-MOHA_TEST_PROGRAM=$PWD/.build/release/moha-sync swift test --skip-build --disable-xctest --enable-swift-testing \
-  --filter CommandTests
+MOHA_TEST_PROGRAM=$PWD/.build/release/moha-sync bash scripts/swift-test.sh --filter CommandTests

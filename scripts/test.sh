@@ -17,6 +17,7 @@ extra_suites=(
   "python3 Tests/faults/power_cut.py --seconds 25"
   "python3 Tests/faults/postgres_faults.py --seconds 24"
   "python3 Tests/faults/concurrency.py"
+  "python3 Tests/faults/mixed.py --seconds 60"
   "python3 Tests/faults/planted_secrets.py"
   "python3 Tests/faults/large.py --kills 1"
   "bash Tests/release.sh"
@@ -72,7 +73,8 @@ failed_cases() {
     }' "$1"
 }
 
-if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15 chromium; then
+if ! bash scripts/install-dependencies.sh strace python3 python3-venv bsdutils e2fsprogs mount postgresql-client-15 pgbouncer \
+  chromium gnupg openssh-client; then
   say "The tests need the packages above."
   failed=1
   finish
@@ -95,7 +97,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 say "Running the tests"
 status=0
-swift test --skip-build --disable-xctest --enable-swift-testing --xunit-output "$results/tests.xml" "$@" || status=$?
+bash scripts/swift-test.sh --xunit-output "$results/tests.xml" "$@" || status=$?
 before=$failed
 counted=0
 for file in "$results"/*.xml; do

@@ -171,7 +171,7 @@ class Postgres:
             return
         if self.process.poll() is None:
             for pid in self.processes():
-                _signal(pid, signal.SIGCONT)
+                signalled(pid, signal.SIGCONT)
             self.process.send_signal(signal.SIGQUIT)
             try:
                 self.process.wait(10)
@@ -182,7 +182,7 @@ class Postgres:
     def kill(self):
         """What a power cut does to it: every process dies at once. `start` makes it recover."""
         for pid in [self.process.pid] + self.processes():
-            _signal(pid, signal.SIGKILL)
+            signalled(pid, signal.SIGKILL)
         self.process.wait()
         # Shared memory is given back by the next start, which also checks that no process of the old one is left.
         deadline = time.monotonic() + 10
@@ -214,7 +214,8 @@ class Postgres:
         return [line.split("\x1f") for line in output.split("\n") if line]
 
 
-def _signal(pid, number):
+def signalled(pid, number):
+    """Sends a signal to a process, which may have ended meanwhile."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -286,7 +287,7 @@ class Scratch:
         self.environment = work.environment
 
     @staticmethod
-    def make(work, path, url=None, layout=None):
+    def make(work, path, url=None, layout=None, settings=None):
         scratch = Scratch(work, path, url)
         os.makedirs(path)
         scratch.git("init", "-q", "--initial-branch=main", "--template=")
@@ -294,8 +295,8 @@ class Scratch:
             scratch.write(name, text)
         for name in ("staged", "changed", "same"):
             scratch.write(f"src/{name}", f"{name} before\n")
-        if layout:
-            scratch.write("moha-sync.yaml", f"moha:\n  layout: {layout}\n")
+        if layout or settings:
+            scratch.write("moha-sync.yaml", settings or f"moha:\n  layout: {layout}\n")
         scratch.git("add", ".")
         scratch.git("commit", "-q", "-m", "start")
         # Git keeps a stat of every file; a copy of the folder has other inodes, and so it refreshes them by content.

@@ -61,7 +61,7 @@ MUTATIONS = [
     ("scan for secrets", f"{WRITING}/SecretGate.swift", "let found = scanner.scan(bytes, allowing: allowList)",
      "let found: [SecretFinding] = []", [SECRETS]),
     ("scan of an event's type", f"{WRITING}/WorkTreeWriter.swift",
-     "      try gate.check(Array(event.type.utf8), path: nil)\n", "", [SECRETS]),
+     "      try gate.check(label: event.type)\n", "", [SECRETS]),
     ("counter of decisions", f"{WRITING}/WorkTreeWriter.swift", "      counted = try counting()\n", "      counted = nil\n",
      ["concurrency.py --seed 1 --only worktrees --writes 16"]),
     ("recovery of killed writers", f"{WRITING}/WorkTreeWriter.swift", "guard !abandoned.isEmpty else { return }",

@@ -127,7 +127,7 @@ def killed(bench, what, arguments, prepare, generator, seconds):
                 bench.server.kill()
             else:
                 for pid in bench.backends(database):
-                    os.kill(pid, signal.SIGKILL)
+                    harness.signalled(pid, signal.SIGKILL)
 
         outcome = tracer.run(
             scratch.arguments(*arguments), scratch.environment, scratch.path, stdout, stderr,
@@ -167,7 +167,7 @@ def stopped(bench):
     checker, writes, violations = Checker(scratch), [], []
     pids = [bench.server.process.pid] + bench.server.processes()
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        harness.signalled(pid, signal.SIGSTOP)
     try:
         for kind in ("decision", "event", "milestone", "identity"):
             write = Write(kind, f"stopped-{kind}", f"key-{kind}")
@@ -175,7 +175,7 @@ def stopped(bench):
             answered(write, scratch.run(*write.arguments), violations, LIMIT)
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            harness.signalled(pid, signal.SIGCONT)
     bench.report("stopped", violations + bench.recovered(checker, writes, [["reconcile"]], database))
 
 
@@ -196,7 +196,7 @@ def stopped_meanwhile(bench):
         def strike(_):
             pids.extend([bench.server.process.pid] + bench.server.processes())
             for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
+                harness.signalled(pid, signal.SIGSTOP)
 
         write = Write("decision", f"meanwhile-{call.number}")
         writes.append(write)
@@ -204,7 +204,7 @@ def stopped_meanwhile(bench):
             scratch.arguments(*write.arguments), scratch.environment, scratch.path, stdout, stderr,
             fault=tracer.Fault(f"sendto:{call.number}:KILL"), on_hit=strike)
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            harness.signalled(pid, signal.SIGCONT)
         ran = harness.Ran(outcome.status, open(stdout).read(), open(stderr).read(), outcome.seconds)
         write.take(ran.status, ran.json)
         # The tracer takes its time too.

@@ -26,13 +26,14 @@ NUMBERS = {
 }
 NAMES = {number: name for name, number in NUMBERS.items()}
 
-# Positions of what tells which file a call is about: paths, and descriptors.
+# Positions of what tells which file a call is about: paths, of which some are relative to a folder's descriptor, and
+# descriptors.
 PATHS = {
-    "openat": (1,), "rename": (0, 1), "mkdir": (0,), "link": (0, 1), "unlink": (0,), "mkdirat": (1,),
-    "newfstatat": (1,), "unlinkat": (1,), "renameat": (1, 3), "linkat": (1, 3), "renameat2": (1, 3),
+    "openat": ((0, 1),), "rename": ((None, 0), (None, 1)), "mkdir": ((None, 0),), "link": ((None, 0), (None, 1)),
+    "unlink": ((None, 0),), "mkdirat": ((0, 1),), "newfstatat": ((0, 1),), "unlinkat": ((0, 1),),
+    "renameat": ((0, 1), (2, 3)), "linkat": ((0, 1), (2, 3)), "renameat2": ((0, 1), (2, 3)),
 }
 DESCRIPTORS = {
-    "openat": 0, "mkdirat": 0, "unlinkat": 0, "renameat": 0, "linkat": 0, "renameat2": 0, "newfstatat": 0,
     "read": 0, "write": 0, "close": 0, "pread64": 0, "pwrite64": 0, "sendto": 0, "recvfrom": 0, "connect": 0,
     "fcntl": 0, "flock": 0, "fsync": 0, "fdatasync": 0, "ftruncate": 0, "getdents64": 0, "fchmod": 0, "syncfs": 0,
 }
@@ -43,6 +44,8 @@ PTRACE_GET_SYSCALL_INFO = 0x420E
 OPTIONS = 0x02 | 0x04 | 0x08 | 0x10 | 0x80 | 0x100000
 EVENT_SECCOMP = 7
 WALL = 0x40000000
+# `AT_FDCWD`.
+WORKING_FOLDER = -100
 # Offsets in `struct user` of x86-64.
 RAX, RDX, ORIG_RAX = 10 * 8, 12 * 8, 15 * 8
 
@@ -83,8 +86,14 @@ class Outcome:
 
 
 class Call:
-    def __init__(self, thread, name, number, about):
-        self.thread, self.name, self.number, self.about = thread, name, number, about
+    """`words` are the files that it is about, each with its whole path, and how many bytes are written."""
+
+    def __init__(self, thread, name, number, words):
+        self.thread, self.name, self.number, self.words = thread, name, number, words
+
+    @property
+    def about(self):
+        return " ".join(self.words)
 
     def __repr__(self):
         return f"{self.thread} {self.name}:{self.number} {self.about}"
@@ -144,18 +153,25 @@ class _Memory:
     def descriptor(self, number):
         number = ctypes.c_int32(number & 0xFFFFFFFF).value
         try:
-            return os.readlink(f"/proc/{self.pid}/{'cwd' if number == -100 else f'fd/{number}'}")
+            return os.readlink(f"/proc/{self.pid}/{'cwd' if number == WORKING_FOLDER else f'fd/{number}'}")
         except OSError:
             return f"fd {number}"
 
-    def about(self, name, arguments):
-        words = []
+    def path(self, folder, text):
+        """A path as a call means it: from its folder on, and a file without a name by what its descriptor is."""
+        own = re.fullmatch(r"/proc/self/fd/(\d+)", text)
+        if own:
+            return self.descriptor(int(own[1]))
+        return text if text.startswith("/") else os.path.normpath(os.path.join(self.descriptor(folder), text))
+
+    def words(self, name, arguments):
+        words = [self.path(WORKING_FOLDER if folder is None else arguments[folder], self.text(arguments[position]))
+                 for folder, position in PATHS.get(name, ())]
         if name in DESCRIPTORS:
             words.append(self.descriptor(arguments[DESCRIPTORS[name]]))
-        words += [self.text(arguments[position]) for position in PATHS.get(name, ())]
         if name in ("write", "sendto", "pwrite64"):
             words.append(f"{arguments[2]} bytes")
-        return " ".join(words)
+        return words
 
 
 def run(arguments, environment, cwd, stdout, stderr, stdin=os.devnull, fault=None, calls=None, records=False, timeout=30,
@@ -214,7 +230,7 @@ def _follow(pid, fault, records, outcome, on_hit):
                 name = NAMES[number]
                 counts[name] = counts.get(name, 0) + 1
                 if records:
-                    outcome.calls.append(Call(thread, name, counts[name], memory.about(name, parameters)))
+                    outcome.calls.append(Call(thread, name, counts[name], memory.words(name, parameters)))
                 if fault and fault.hits(name, counts[name]):
                     outcome.hit = True
                     if on_hit:
