@@ -114,11 +114,11 @@ fi
 if (($# == 0)); then
   for suite in "${extra_suites[@]}"; do
     say "Running: $suite"
-    if bash -c "$suite"; then
+    if bash -c "$suite" 2>&1 | tee "$results/suite.log"; then
       passed=$((passed + 1))
     else
       say "Failed: $suite"
-      failures_seen+=("$suite")
+      failures_seen+=("$suite"$'\n'"$(tail -n 15 "$results/suite.log" | cut -c 1-400 | sed 's/^/    /')")
       failed=$((failed + 1))
     fi
   done

@@ -45,6 +45,13 @@ struct GlobalOptions: ParsableArguments {
     }
   }
 
+  /// How long one of several questions may take that are asked at the same time: nearly all of `--timeout` where that
+  /// is given, and `usual` otherwise.
+  func patience(_ usual: Duration) -> Duration {
+    guard let timeout else { return usual }
+    return timeout == 0 ? .seconds(86_400) : .milliseconds(max(timeout * 1_000 - 500, 1_000))
+  }
+
   /// For commands that go on until they are ended.
   func refuseTimeLimit() throws {
     if timeout != nil { throw ValidationError("--timeout is for commands that end by themselves") }

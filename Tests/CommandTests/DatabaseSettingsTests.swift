@@ -95,7 +95,7 @@ internal import Testing
       CREATE SCHEMA other; CREATE TABLE other.maven_decisions (id int);
       """)
     let url = tree.database.settings.merging(ConnectionSettings(parameters: ["user": role])).redactedURL
-    let output = try await tree.runBare(["doctor", "--json", "--database", url])
+    let output = try await tree.runBare(["doctor", "--timeout", "300", "--json", "--database", url])
     for words in [
       "rows-hidden", "policy p", "privilege-missing", "GRANT UPDATE ON TABLE public.maven_trades TO \(role)",
       "schema-drift", "tables-elsewhere",

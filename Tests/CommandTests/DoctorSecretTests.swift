@@ -11,7 +11,7 @@ internal import Testing
   private static let memo = ".git/moha-sync/secrets.json"
 
   private func look(_ tree: CommandTree, _ extra: String...) async throws -> ChildProcess.Output {
-    let output = try await tree.run(["doctor", "--json", "--without", "redis,mcp"] + extra)
+    let output = try await tree.run(["doctor", "--timeout", "300", "--json", "--without", "redis,mcp"] + extra)
     for text in [secret, other] { #expect(!output.everything.contains(text)) }
     return output
   }

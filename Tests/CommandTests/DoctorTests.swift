@@ -20,7 +20,7 @@ internal import Testing
   }
 
   private func run(_ tree: CommandTree, _ extra: String...) async throws -> ChildProcess.Output {
-    try await tree.run(["doctor", "--json", "--without", "redis,mcp"] + extra)
+    try await tree.run(["doctor", "--timeout", "300", "--json", "--without", "redis,mcp"] + extra)
   }
 
   private func finding(_ code: String, _ output: ChildProcess.Output) throws -> JSONValue? {
@@ -209,7 +209,7 @@ internal import Testing
     let redis = try await RedisServer.start(configuration: ["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"])
     for key in 1...3 { _ = try redis.cli("SET", "ratelimit:api:\(key)", "1") }
     _ = try redis.cli("SET", "ratelimit:api:4", "1", "EX", "60")
-    let arguments = ["doctor", "--json", "--without", "mcp", "--redis", redis.url]
+    let arguments = ["doctor", "--timeout", "300", "--json", "--without", "mcp", "--redis", redis.url]
     let output = try await tree.run(arguments)
     #expect(output.status == 3, "\(output.everything)")
     #expect(try finding("ratelimit-without-expiry", output)?["found"]?.text?.hasPrefix("3 keys") == true)
@@ -245,7 +245,7 @@ internal import Testing
     let state = "\(folder.path)/state"
     func doctor(_ extra: String...) async throws -> ChildProcess.Output {
       try await tree.runBare(
-        ["doctor", "--json", "--without", "mcp"] + extra, environment: ["MOHA_STATE_DIR": state])
+        ["doctor", "--timeout", "300", "--json", "--without", "mcp"] + extra, environment: ["MOHA_STATE_DIR": state])
     }
     func down() async throws {
       let output = try await tree.runBare(["down", "--quiet"], environment: ["MOHA_STATE_DIR": state])

@@ -123,12 +123,12 @@ internal import Testing
   func withoutRepository() async throws {
     let watched = try await WatchedTree.start(on: PostgresServer.shared())
     let outside = try await watched.tree.runBare(
-      ["health", "--json", "--database", watched.tree.database.url] + watched.options, folder: watched.tree.git.base)
+      ["health", "--timeout", "60", "--json", "--database", watched.tree.database.url] + watched.options, folder: watched.tree.git.base)
     #expect(outside.status == 10, "\(outside.everything)")
     #expect(state(try outside.json(), .git).code == "git-not-a-repository")
     #expect(try state(outside.json(), .postgres).status == "ok" && state(outside.json(), .redis).status == "ok")
     try watched.tree.git.write("moha-sync.yaml", "database: [\n")
-    let broken = try await watched.health()
+    let broken = try await watched.health("--timeout", "60")
     #expect(broken.status == 2, "\(broken.everything)")
     #expect(try state(broken.json(), .git).status == "ok" && state(broken.json(), .mcp).status == "ok")
     #expect(state(try broken.json(), .postgres).code == "configuration")
@@ -137,22 +137,22 @@ internal import Testing
   @Test("what needs a look is degraded: exit 3; what is left out is not asked")
   func degraded() async throws {
     let tree = try await CommandTree.sample()
-    let never = try await tree.run("health", "--json", "--without", "redis,mcp")
+    let never = try await tree.run("health", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(never.status == 3, "\(never.everything)")
     #expect(state(try never.json(), .postgres).code == "never-synced")
     #expect(try never.json()["layers"]?["redis"] == nil && never.json()["layers"]?["mcp"] == nil)
     try await tree.expect(0, "sync")
-    try await tree.expect(0, "health", "--without", "redis,mcp")
+    try await tree.expect(0, "health", "--timeout", "60", "--without", "redis,mcp")
     try tree.git.git("checkout", "--quiet", "--detach")
-    let detached = try await tree.run("health", "--json", "--without", "redis,mcp")
+    let detached = try await tree.run("health", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(try detached.status == 3 && state(detached.json(), .git).code == "git-detached", "\(detached.everything)")
     try ChildProcess.runChecked("rm", ["-r", tree.git.absolute(".moha/maven")])
-    let gone = try await tree.run("health", "--json", "--without", "redis,mcp")
+    let gone = try await tree.run("health", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(try gone.status == 10 && state(gone.json(), .git).code == "tree-missing", "\(gone.everything)")
     for arguments in [["--without", "mpc"], ["--without", "git,postgres,redis,mcp"], ["--mcp-url", "nonsense"]] {
       #expect(try await tree.run(["health"] + arguments).status == 2)
     }
-    let text = try await tree.run("health", "--without", "redis,mcp")
+    let text = try await tree.run("health", "--timeout", "60", "--without", "redis,mcp")
     #expect(text.stdoutText.contains("tree-missing; hint: ") && !text.hasEscapeCode)
   }
 
@@ -162,7 +162,7 @@ internal import Testing
   func ownership() async throws {
     let tree = try await CommandTree.sample()
     try ChildProcess.runChecked("chown", ["-R", "nobody", tree.git.path])
-    let output = try await tree.run("health", "--json", "--without", "redis,mcp")
+    let output = try await tree.run("health", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(output.status == 10, "\(output.everything)")
     let git = state(try output.json(), .git)
     #expect(git.code == "git-ownership")
@@ -175,7 +175,7 @@ internal import Testing
     try await tree.expect(0, "sync")
     let port = try WatchedTree.freePort()
     let variables = ["MAVEN_MCP_PORT": "\(port)"]
-    let health = try await tree.run(["health", "--json"], environment: variables)
+    let health = try await tree.run(["health", "--timeout", "60", "--json"], environment: variables)
     #expect(health.status == 0, "\(health.everything)")
     let document = try health.json()
     #expect(HealthTests.shape.violations(in: document) == [])
@@ -184,7 +184,7 @@ internal import Testing
       #expect(state(document, layer).status == "down")
       #expect(document["layers"]?[JSONString(layer.rawValue)]?["fault"] == .bool(false))
     }
-    let doctor = try await tree.run(["doctor", "--json"], environment: variables)
+    let doctor = try await tree.run(["doctor", "--timeout", "60", "--json"], environment: variables)
     #expect(doctor.status == 0, "\(doctor.everything)")
     #expect(try DoctorTests.findings(doctor).allSatisfy { ["ok", "info"].contains($0["severity"]?.text) })
     let text = try await tree.run(["health"], environment: variables).stdoutText
@@ -211,15 +211,15 @@ internal import Testing
     let other = try await CommandTree.sample()
     try await other.expect(0, "sync")
     let url = "http://127.0.0.1:\(watched.port)"
-    let own = try await watched.health()
+    let own = try await watched.health("--timeout", "60")
     #expect(own.status == 0, "\(own.everything)")
-    let foreign = try await other.run("health", "--json", "--without", "redis", "--mcp-url", url)
+    let foreign = try await other.run("health", "--timeout", "60", "--json", "--without", "redis", "--mcp-url", url)
     #expect(foreign.status == 69, "\(foreign.everything)")
     #expect(state(try foreign.json(), .mcp).code == "mcp-other-tree")
     let report = try await other.run(["report", "--json"], environment: ["MAVEN_MCP_PORT": "\(watched.port)"]).json()
     #expect(report["layers"]?["mcp"]?["code"]?.text == "mcp-other-tree", "\(report["layers"] ?? .null)")
     try watched.tree.git.write(".moha/second/identity.json", "{}")
-    let agent = try await watched.health("--agent", "second")
+    let agent = try await watched.health("--agent", "second", "--timeout", "60")
     #expect(state(try agent.json(), .mcp).code == "mcp-other-tree", "\(agent.everything)")
     // Nothing of the path can be read by whoever reaches the server.
     let sign = try watched.get("/healthz")
@@ -234,7 +234,7 @@ internal import Testing
     let full = try await RedisServer.start(configuration: ["--maxmemory", "1"])
     let lonely = try await RedisServer.start(configuration: ["--min-replicas-to-write", "1"])
     for (redis, reason) in [(replica, "READONLY"), (full, "OOM"), (lonely, "NOREPLICAS")] {
-      let output = try await tree.run("health", "--json", "--without", "mcp", "--redis", redis.url)
+      let output = try await tree.run("health", "--timeout", "60", "--json", "--without", "mcp", "--redis", redis.url)
       #expect(output.status == 3, "\(output.everything)")
       let layer = try output.json()["layers"]?["redis"]
       #expect(layer?["status"]?.text == "degraded" && layer?["code"]?.text == "redis-read-only")
@@ -243,10 +243,10 @@ internal import Testing
     #expect(try lonely.cli("EXISTS", "moha:health") == "0")
     try await tree.sql(
       "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END$$")
-    let output = try await tree.run("health", "--json", "--without", "redis,mcp")
+    let output = try await tree.run("health", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(output.status == 3, "\(output.everything)")
     #expect(state(try output.json(), .postgres).code == "read-only")
-    let doctor = try await tree.run("doctor", "--json", "--without", "redis,mcp")
+    let doctor = try await tree.run("doctor", "--timeout", "60", "--json", "--without", "redis,mcp")
     #expect(doctor.status == 69, "\(doctor.everything)")
     #expect(try DoctorTests.findings(doctor).count { $0["code"]?.text == "read-only" } == 1)
   }
@@ -265,7 +265,7 @@ internal import Testing
       """
     let other = try RunningProgram("python3", ["-c", program, "\(port)", answer], timeout: .seconds(60))
     defer { other.signal(SIGKILL) }
-    let arguments = ["health", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"]
+    let arguments = ["health", "--timeout", "60", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"]
     var code: String?
     let deadline = ContinuousClock.now + .seconds(20)
     repeat {
@@ -275,7 +275,7 @@ internal import Testing
     } while code == "mcp-not-running" && ContinuousClock.now < deadline
     #expect(code == "mcp-foreign")
     let doctor = try await tree.runBare(
-      ["doctor", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"])
+      ["doctor", "--timeout", "60", "--json", "--without", "git,postgres,redis", "--mcp-url", "http://127.0.0.1:\(port)"])
     let finding = try DoctorTests.findings(doctor).first { $0["code"]?.text == "mcp-foreign" }
     #expect(finding?["cause"]?.text?.contains("(python3) listens there") == true, "\(doctor.everything)")
   }

@@ -37,7 +37,7 @@ internal import Testing
     let told = found.filter { $0.value.severity.hasSuffix(" stray-record") || $0.value.severity.hasSuffix(" no-record") }
     #expect(told.count == 5, "\(found)")
     #expect(verify["kinds"]?["decisions"]?["rows"]?.integer == 6)
-    let doctor = try await tree.run("doctor", "--json", "--without", "redis,mcp")
+    let doctor = try await tree.run("doctor", "--timeout", "300", "--json", "--without", "redis,mcp")
     let strays = try DoctorTests.findings(doctor).filter { $0["code"]?.text == "stray-record" }
     #expect(doctor.status == 3 && strays.count == 4, "\(doctor.everything)")
     let others = try DoctorTests.findings(doctor).first { $0["code"]?.text == "other-files" }

@@ -56,7 +56,7 @@ internal import Testing
       #expect(text.contains("30 trades are gone: maven_trades held 30 at 20"), "\(command): \(text)")
       #expect(text.contains("git has no copy of them") && text.contains("doctor --forget-rows"), "\(text)")
     }
-    let doctor = try await tree.run("doctor", "--json", "--without", "redis,mcp")
+    let doctor = try await tree.run("doctor", "--timeout", "300", "--json", "--without", "redis,mcp")
     let findings = try DoctorTests.findings(doctor).filter { $0["code"]?.text == "rows-lost" }
     #expect(doctor.status == 3 && findings.count == 3, "\(doctor.everything)")
 

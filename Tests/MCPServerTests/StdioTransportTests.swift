@@ -98,6 +98,17 @@ internal import Testing
     #expect(try await client.exitStatus() == 0)
   }
 
+  @Test("22 a client that closed the output ends the server, also where a late answer finds out")
+  func brokenOutputLate() async throws {
+    let client = try await StdioClient.initialized()
+    try await client.send(Wire.request(1, "tools/call", ["name": "test_hold"]))
+    try await client.waits(began: 1)
+    await client.closeOutput()
+    // Both answers are written by tasks, when the reading thread waits for input again, which does not come.
+    try await client.send(Wire.request(2, "tools/call", ["name": "test_release"]))
+    #expect(try await client.exitStatus() == 0)
+  }
+
   @Test("24 the server never asks the client anything")
   func noRequests() async throws {
     let client = try await StdioClient.initialized()

@@ -24,9 +24,13 @@ final class LineWriter: Sendable {
   private let output: Int32
   private let state = Mutex(State())
   private let drain: Drain
+  private let readerIsGone: @Sendable () -> Void
 
-  init(_ output: Int32) {
+  /// - Parameter readerIsGone: called once when a write finds out, on the thread of that write. Who waits for input
+  ///   has to hear of it: it may be an answer that was written late which found out.
+  init(_ output: Int32, readerIsGone: @escaping @Sendable () -> Void) {
     self.output = output
+    self.readerIsGone = readerIsGone
     drain = Drain()
   }
 
@@ -76,7 +80,7 @@ final class LineWriter: Sendable {
       let count = writeOnce(line, from: offset)
       if count < 0 {
         if errno == EINTR { continue }
-        if errno != EAGAIN { state.isBroken = true }
+        if errno != EAGAIN { giveUp(&state) }
         break
       }
       offset += count
@@ -133,6 +137,12 @@ final class LineWriter: Sendable {
       if count < 0 { break }
       offset += count
     }
-    if offset < batch.count { state.withLock { $0.isBroken = true } }
+    if offset < batch.count { state.withLock { giveUp(&$0) } }
+  }
+
+  private func giveUp(_ state: inout State) {
+    guard !state.isBroken else { return }
+    state.isBroken = true
+    readerIsGone()
   }
 }

@@ -31,7 +31,7 @@ package struct StdioServer: Service {
     signal(SIGPIPE, SIG_IGN)
     let descriptors = try StandardDescriptors.take()
     let wake = try WakeUp()
-    let writer = LineWriter(descriptors.output)
+    let writer = LineWriter(descriptors.output) { wake.signal() }
     let connection = StdioConnection(RequestHandler(offering, logger: logger), writer)
     let reader = LineReader(descriptors.input, wake: wake, connection: connection)
     let changes = offering.changes()

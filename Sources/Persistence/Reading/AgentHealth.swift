@@ -80,9 +80,11 @@ package struct AgentHealth: Sendable {
   /// How long a layer may take. All are asked at the same time, so this is about how long the whole takes.
   package static let patience = Duration.seconds(1)
 
-  static let late = Finding(
-    .down, code: "no-answer", "it did not answer within \(patience.components.seconds) s",
-    hint: "look at its process: it may be stopped, or the machine overloaded")
+  static func late(_ patience: Duration) -> Finding {
+    Finding(
+      .down, code: "no-answer", "it did not answer within \(patience.components.seconds) s",
+      hint: "look at its process: it may be stopped, or the machine overloaded")
+  }
 
   /// Asks every layer, all at the same time, each for at most `patience`.
   ///
@@ -92,7 +94,7 @@ package struct AgentHealth: Sendable {
       for (index, probe) in probes.enumerated() {
         group.addTask {
           let start = ContinuousClock.now
-          let finding = await answer(within: patience, orElse: late, probe.look)
+          let finding = await answer(within: patience, orElse: late(patience), probe.look)
           return (index, Layer(name: probe.name, finding: finding, latency: ContinuousClock.now - start))
         }
       }
@@ -138,7 +140,7 @@ extension AgentRecords {
 
   /// The same of git alone, which is all that reading and writing need.
   package func gitHealth() async -> AgentHealth.Finding {
-    await answer(within: AgentHealth.patience, orElse: AgentHealth.late, git.look)
+    await answer(within: AgentHealth.patience, orElse: AgentHealth.late(AgentHealth.patience), git.look)
   }
 
   private var git: AgentHealth.Probe { .git(agent, wording: outlined) { try lookout.repository() } }

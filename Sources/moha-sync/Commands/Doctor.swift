@@ -10,7 +10,7 @@ struct Doctor: AsyncParsableCommand {
     discussion: """
       Git, its locks and unfinished writes, records and rows, secrets in HEAD, Postgres, Redis, the MCP server, the \
       embedded servers, the periodic run, the configuration and the disks. Every finding has a code, a cause and a safe \
-      next command. Nothing is started or changed, and the answer comes within two seconds; --deep waits for the \
+      next command. Nothing is started or changed, and the answer comes within two seconds, or what --timeout says; --deep waits for the \
       comparison of all records, and for a look through all of history for secrets, however long that takes; how far \
       it came is kept in the git folder.
 
@@ -90,11 +90,12 @@ struct Doctor: AsyncParsableCommand {
   private func examine() async throws -> [Diagnosis] {
     let outlook = await Outlook(options)
     // Above the second that each layer has for its answer, and below two together.
+    let patience = options.patience(deep || fix ? .seconds(20) : .milliseconds(1_500))
     return await Examination(
-      outlook: outlook, probes: try selection.probes(outlook), mcpURL: try selection.url(outlook.environment),
+      outlook: outlook, probes: try selection.probes(outlook, Examination.layerPatience(patience)), mcpURL: try selection.url(outlook.environment),
       excluded: selection.excluded, required: selection.required, tokenFile: tokenFile,
-      patience: deep || fix ? .seconds(20) : .milliseconds(1_500),
-      comparisonPatience: deep || fix ? .seconds(86_400) : .milliseconds(1_500),
+      patience: patience,
+      comparisonPatience: options.patience(deep || fix ? .seconds(86_400) : .milliseconds(1_500)),
       isDeep: deep
     ).run()
   }

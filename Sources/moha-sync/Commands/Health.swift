@@ -8,7 +8,7 @@ struct Health: AsyncParsableCommand {
     abstract: "Ask git, Postgres, Redis and the MCP server whether they are well.",
     discussion: """
       All are asked at the same time, each for a second at most, so that the answer comes within two, whatever is down \
-      or stopped. Nothing is started or changed; outside a repository, or with a broken configuration, the other layers \
+      or stopped; on a machine that is busy or far away, --timeout gives them that long. Nothing is started or changed; outside a repository, or with a broken configuration, the other layers \
       are asked all the same. Without Postgres and Redis records are read and written as before: rows follow, and \
       answers take longer.
 
@@ -32,7 +32,9 @@ struct Health: AsyncParsableCommand {
 
   func run() async throws {
     let outlook = await Outlook(options)
-    let health = await AgentHealth.ask(try selection.probes(outlook)).requiring(selection.required)
+    let patience = options.patience(AgentHealth.patience)
+    let health = await AgentHealth.ask(try selection.probes(outlook, patience), patience: patience)
+      .requiring(selection.required)
     if options.json {
       Output.writeJSON(health.json)
     } else if !options.quiet {
@@ -101,8 +103,8 @@ struct LayerSelection: ParsableArguments {
     return "http://127.0.0.1:\(try Serve.configuredPort(environment))"
   }
 
-  func probes(_ outlook: Outlook) throws -> [AgentHealth.Probe] {
-    outlook.probes(mcpURL: try url(outlook.environment)).filter { !excluded.contains($0.name) }
+  func probes(_ outlook: Outlook, _ patience: Duration) throws -> [AgentHealth.Probe] {
+    outlook.probes(mcpURL: try url(outlook.environment), patience: patience).filter { !excluded.contains($0.name) }
   }
 }
 

@@ -38,7 +38,8 @@ struct ReportCommand: AsyncParsableCommand {
     let records = workspace.records()
     let url = "http://127.0.0.1:\(try Serve.configuredPort(workspace.settings.environment))"
     let mcp = AgentHealth.Probe.mcp(
-      url: url, tree: MCPPort.tree(root: workspace.root, agent: workspace.settings.agent))
+      url: url, tree: MCPPort.tree(root: workspace.root, agent: workspace.settings.agent),
+      patience: AgentHealth.patience)
     let overview = await records.overview(records.queries(patience: .seconds(30)), days: window.days, mcp: mcp)
     if let html {
       try write(OverviewPage(overview, isLive: false).document, to: html)

@@ -92,7 +92,7 @@ extension Examination {
       var open: (connection: Connection, schema: SchemaName)?
       if let database = try await settings.databaseIfUp(outlook.servers),
         case .returned(let opened) = await Deadline.run(
-          AgentHealth.patience, grace: .zero, { try await database.connect() })
+          Examination.layerPatience(patience), grace: .zero, { try await database.connect() })
       {
         open = opened
       }

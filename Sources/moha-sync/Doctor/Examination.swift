@@ -67,10 +67,13 @@ struct Examination: Sendable {
       cause: "its process is stopped, or the machine overloaded", hint: "moha-sync health", status: .serviceDown)
   }
 
+  /// How long a layer may take to answer: less than its check, which then says so in the layer's own words.
+  static func layerPatience(_ patience: Duration) -> Duration { patience - .milliseconds(500) }
+
   /// What a look at a layer gives, as a diagnosis. Nil where the layer is left out.
   func layer(_ name: String, down status: ExitStatus, remedy: Remedy? = nil) async -> Diagnosis? {
     guard let probe = probes.first(where: { $0.name == name }) else { return nil }
-    let finding = await AgentHealth.ask([probe]).requiring(required)[name]
+    let finding = await AgentHealth.ask([probe], patience: Examination.layerPatience(patience)).requiring(required)[name]
     guard let finding else { return nil }
     guard finding.status != .ok else { return .ok(name, "\(name)-ok", finding.detail) }
     let severity: Diagnosis.Severity =

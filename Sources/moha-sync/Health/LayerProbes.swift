@@ -11,8 +11,10 @@ extension Outlook {
   private typealias Finding = AgentHealth.Finding
 
   /// The four layers, in the order in which they matter.
-  func probes(mcpURL: String) -> [AgentHealth.Probe] {
-    [git, postgres, redis, .mcp(url: mcpURL, tree: MCPPort.tree(root: root, agent: agent))]
+  ///
+  /// - Parameter patience: what each is then asked with.
+  func probes(mcpURL: String, patience: Duration) -> [AgentHealth.Probe] {
+    [git, postgres, redis, .mcp(url: mcpURL, tree: MCPPort.tree(root: root, agent: agent), patience: patience)]
   }
 
   private static let wording: AgentHealth.Wording = { error in
@@ -131,11 +133,11 @@ extension AgentHealth.Probe {
   /// Whether a `moha-sync serve` of this tree answers at `url`.
   ///
   /// - Parameter tree: what `MCPPort.tree` says of root and agent.
-  static func mcp(url: String, tree: String) -> AgentHealth.Probe {
+  static func mcp(url: String, tree: String, patience: Duration) -> AgentHealth.Probe {
     // A report is read without a network: it names the place, and is no link to it.
     let place = printable(url.replacing("http://", with: ""))
     return AgentHealth.Probe("mcp") {
-      switch await MCPPort(url: url).look(for: tree) {
+      switch await MCPPort(url: url, patience: patience).look(for: tree) {
       case .ours: return .ok("serving this tree at \(place)")
       case .otherTree:
         return Finding(
@@ -173,6 +175,7 @@ struct MCPPort: Sendable {
 
   /// The server's URL without a path: `http://127.0.0.1:3100`.
   let url: String
+  let patience: Duration
 
   private static let signStart = #"{"schema":1,"status":"ok","program":"moha-sync""#
 
@@ -185,7 +188,7 @@ struct MCPPort: Sendable {
   }
 
   func look(for tree: String) async -> Answer {
-    let ending = await Deadline.run(.milliseconds(900), grace: .zero) { try await ask() }
+    let ending = await Deadline.run(patience * 9 / 10, grace: .zero) { try await ask() }
     switch ending {
     case .returned(let text):
       if text.hasPrefix(MCPPort.sign(of: tree)) { return .ours }
@@ -204,12 +207,14 @@ struct MCPPort: Sendable {
   /// What `/healthz` answers; empty where it is no success.
   private func ask() async throws -> String {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-    configuration.timeout = .init(connect: .milliseconds(800), read: .milliseconds(800))
+    // Before the deadline of the whole, so that it is known what did not answer.
+    let limit = TimeAmount(patience * 8 / 10)
+    configuration.timeout = .init(connect: limit, read: limit)
     // A refused connection is an answer.
     configuration.connectionPool.retryConnectionEstablishment = false
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     do {
-      let response = try await client.execute(HTTPClientRequest(url: "\(url)/healthz"), timeout: .milliseconds(850))
+      let response = try await client.execute(HTTPClientRequest(url: "\(url)/healthz"), timeout: TimeAmount(patience * 17 / 20))
       let body = try await response.body.collect(upTo: 4_096)
       try await client.shutdown()
       return response.status.code == 200 ? String(buffer: body) : ""
