@@ -48,8 +48,7 @@ struct HistoryMemo {
     let body = value.serialized()
     let folder = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
     guard (try? files.makeFolder(folder)) != nil else { return }
-    try? files.put(
-      Array("\(line(for: body))\n".utf8) + body, at: path, through: "\(path).\(getpid())", .volatile)
+    try? files.putDerived(Array("\(line(for: body))\n".utf8) + body, at: path)
   }
 
   private func line(for body: [UInt8]) -> String { "\(header) \(hex(SHA256.hash(data: body)))" }

@@ -183,8 +183,7 @@ package struct RowMemory: Sendable {
       "schema": .integer(1),
       "databases": .object(kept.sorted { $0.key < $1.key }.map { .init(JSONString($0.key), $0.value.json) }),
     ])
-    try? PrivateFiles(of: repository).put(
-      json.serialized() + [0x0A], at: path, through: "\(path).\(getpid()).tmp", .volatile)
+    try? PrivateFiles(of: repository).putDerived(json.serialized() + [0x0A], at: path)
   }
 
   private static func read(_ path: String) -> [UInt8]? {

@@ -80,6 +80,8 @@ class Checker:
         self.forgives_leftovers = False
         # A record finds what a killed one left by its journal, all of which only a power cut can take.
         self.records_tidy_up = False
+        # The keys of records that were rows first.
+        self.adopted = ()
         self.head = scratch.git("rev-parse", "HEAD")
         self.index = self._person_index()
         self.person = {name: scratch.read(name) for name in self._person_files()}
@@ -298,7 +300,10 @@ class Checker:
     def _compare_rebuild(self):
         for table, key in (("maven_decisions", "git_filename"), ("maven_milestones", "git_filename"),
                            ("maven_portfolio_snaps", "git_filename"), ("maven_memory", "event_key")):
-            columns = f"{key}, agent, git_path, encode(content_hash, 'hex'), git_status, created_at"
+            # A row that is adopted is older than its record, and keeps its own time.
+            adopted = ", ".join(f"'{name}'" for name in self.adopted) or "NULL"
+            columns = (f"{key}, agent, git_path, encode(content_hash, 'hex'), git_status, "
+                       f"CASE WHEN {key} IN ({adopted}) THEN NULL ELSE created_at END AS created_at")
             sides = [f"SELECT {columns} FROM {schema}.{table}" for schema in ("public", "rebuilt")]
             rows = self.session(
                 f"(({sides[0]}) EXCEPT ALL ({sides[1]})) UNION ALL (({sides[1]}) EXCEPT ALL ({sides[0]}))",
@@ -315,6 +320,7 @@ class Checker:
                 if path.startswith(".git/") or path == ".git":
                     own = path.startswith(".git/moha-sync/")
                     stray = (name.endswith((".lock", ".tmp", ".new")) or name.startswith(("tmp_obj", ".moha-"))
+                             or own and re.search(r"\.\d+$", name)
                              or own and ("/journal/" in path or "/keys/" in path and not self._is_key(name)))
                 else:
                     stray = path.startswith(".moha/") and (name.startswith(".") or name.endswith((".tmp", ".lock")))

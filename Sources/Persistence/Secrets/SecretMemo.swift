@@ -45,7 +45,7 @@ struct SecretMemo {
     let files = PrivateFiles(of: repository)
     try files.makeFolder(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
     // A look that is made again for nothing is no harm.
-    try files.put(json.serialized() + [0x0A], at: path, through: "\(path).\(getpid())", .volatile)
+    try files.putDerived(json.serialized() + [0x0A], at: path)
   }
 
   private static func path(_ repository: Repository) -> String {

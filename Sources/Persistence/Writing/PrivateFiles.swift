@@ -26,11 +26,7 @@ struct PrivateFiles {
     _ bytes: [UInt8], at path: String, through temporary: String, _ durability: Durability
   ) throws {
     do {
-      var file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-      if file < 0, errno == EACCES, unlink(temporary) == 0 {
-        // A killed writer of another user's left it.
-        file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-      }
+      let file = openTemporary(temporary, O_TRUNC)
       guard file >= 0 else { throw PrivateFiles.failure(path) }
       defer { close(file) }
       guard bytes.write(to: file, at: 0) else { throw PrivateFiles.failure(path) }
@@ -41,6 +37,35 @@ struct PrivateFiles {
       throw error
     }
     if durability == .durable { try PrivateFiles.synchronizeFolder(of: path) }
+  }
+
+  /// Puts bytes at `path` that can be had again at any time, so that they need not survive a power cut, and need no lock
+  /// of their writers: where another one is just writing the same file, its bytes are as good.
+  ///
+  /// A killed writer leaves one file beside `path` at most, which the next one uses. Throws `.writeFailed`.
+  func putDerived(_ bytes: [UInt8], at path: String) throws {
+    let temporary = "\(path).tmp"
+    let file = openTemporary(temporary, 0)
+    guard file >= 0 else { throw PrivateFiles.failure(path) }
+    defer { close(file) }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else { return }
+    var (opened, named) = (stat(), stat())
+    // Who had the lock before may have moved the file to its place since it was opened here.
+    guard fstat(file, &opened) == 0, lstat(temporary, &named) == 0, opened.st_ino == named.st_ino,
+      opened.st_dev == named.st_dev
+    else { return }
+    guard ftruncate(file, 0) == 0, bytes.write(to: file, at: 0), rename(temporary, path) == 0 else {
+      let failure = PrivateFiles.failure(path)
+      unlink(temporary)
+      throw failure
+    }
+  }
+
+  private func openTemporary(_ path: String, _ flags: Int32) -> Int32 {
+    let file = open(path, O_WRONLY | O_CREAT | flags)
+    // A killed writer of another user's left it.
+    guard file < 0, errno == EACCES, unlink(path) == 0 else { return file }
+    return open(path, O_WRONLY | O_CREAT | flags)
   }
 
   /// Opens a file of our own as open(2) does, and shares it where it was made. Returns -1 with `errno` where that
