@@ -9,7 +9,7 @@ enum ObjectRemover {
   /// `git gc` leaves in the git folder, stands for them. `expiry` is the value of `gc.pruneExpire`.
   static func running(in folders: [[UInt8]], gcFile: [UInt8], _ expiry: String?) -> [ProcessTable.Instance] {
     let commands = ProcessTable.gitCommands(in: folders)
-    var found = commands.filter { command(of: $0.arguments)?.name != "gc" && removes($0.arguments, expiry) }
+    var found = commands.filter { GitCommandLine($0.arguments)?.name != "gc" && removes($0.arguments, expiry) }
       .map(\.process)
     if let process = holder(of: gcFile), ProcessTable.isGit(process), let instance = ProcessTable.Instance(process),
       !commands.contains(where: { $0.process == instance }),
@@ -34,8 +34,9 @@ enum ObjectRemover {
   ///
   /// `git gc` gives `git prune` and `git repack` a time, two weeks ago unless told otherwise; what is younger stays.
   static func removes(_ arguments: [String], _ expiry: String?) -> Bool {
-    guard let (command, options) = command(of: arguments) else { return false }
-    switch command {
+    guard let command = GitCommandLine(arguments) else { return false }
+    let options = command.options
+    switch command.name {
     case "gc":
       if options.contains("--no-prune") { return false }
       return reachesNew(value(of: ["--prune"], options) ?? expiry ?? "2.weeks.ago")
@@ -50,18 +51,6 @@ enum ObjectRemover {
       return isOfAll && reachesNew(value(of: ["--unpack-unreachable", "--cruft-expiration"], options) ?? "now")
     default: return false
     }
-  }
-
-  /// The command that git was called with, and the words after it: `git -C folder gc --auto`, `git-gc --auto`.
-  private static func command(of arguments: [String]) -> (name: String, options: ArraySlice<String>)? {
-    guard let program = arguments.first?.split(separator: "/").last else { return nil }
-    if program.hasPrefix("git-") { return (String(program.dropFirst(4)), arguments.dropFirst()) }
-    var rest = arguments.dropFirst()
-    while let word = rest.popFirst() {
-      guard word.hasPrefix("-") else { return (word, rest) }
-      if ["-C", "-c", "--git-dir", "--work-tree", "--namespace"].contains(word) { rest = rest.dropFirst() }
-    }
-    return nil
   }
 
   /// The value of an option, as `--name=value` or as two words; a name alone has the value of the default, two weeks.

@@ -61,6 +61,19 @@ enum ProcessTable {
     }
   }
 
+  /// The process that started this one, the one that started that, and so on.
+  static func ancestors() -> Set<Int32> {
+    var found: Set<Int32> = []
+    var process = getppid()
+    while process > 1, found.insert(process).inserted {
+      let text = String(decoding: contents(of: "/proc/\(process)/stat"), as: UTF8.self)
+      // The name, in parentheses, may hold anything; behind it are the state and the parent.
+      let fields = text[(text.lastIndex(of: ")") ?? text.endIndex)...].split(separator: " ")
+      process = fields.count > 2 ? Int32(fields[2]) ?? 0 : 0
+    }
+    return found
+  }
+
   /// True if the name of a process begins as git's do.
   static func isGit(_ process: Int32) -> Bool {
     contents(of: "/proc/\(process)/comm").starts(with: "git".utf8)

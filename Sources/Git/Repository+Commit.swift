@@ -12,7 +12,9 @@ extension Repository {
   ///    come in between; see that HEAD has not moved.
   /// 5. Put the new index in place; move the branch by comparing and swapping; read HEAD through a new handle. If the
   ///    branch does not move, the index is taken back.
-  /// 6. See that no maintenance has taken an object away, and write it again if so (`keep`), waiting at most
+  /// 6. Hold `index.lock` until git commands have ended that may not have seen the new HEAD (`UnawareCommands`),
+  ///    at most `commandWait`: one that is at work is done within that time, others wait for something.
+  /// 7. See that no maintenance has taken an object away, and write it again if so (`keep`), waiting at most
   ///    `maintenanceWait` for programs that still may.
   ///
   /// When HEAD has moved in step 4 or 5, everything from step 2 on is done again on the new parent, `attempts` times in
@@ -32,7 +34,8 @@ extension Repository {
   /// - `.io`, `.permissionDenied`, `.corrupt`, `.missingObject`.
   package func commit(
     _ request: CommitRequest, attempts: Int = 10, lockWait: Duration = .seconds(1),
-    maintenanceWait: Duration = .seconds(2), signingLimit: Duration = .seconds(5)
+    commandWait: Duration = .milliseconds(250), maintenanceWait: Duration = .seconds(2),
+    signingLimit: Duration = .seconds(5)
   ) throws(GitError) -> CommitOutcome {
     try validate(request)
     try EnclosingCommand.expectNone()
@@ -51,7 +54,7 @@ extension Repository {
         do throws(GitError) {
           // Somebody who commits all the time would win every race against the writing of objects: then lock first.
           outcome = try attempt(
-            request, writer, &entry, &objects, removed, lockWait, signingLimit, locksFirst: number >= 2)
+            request, writer, &entry, &objects, removed, lockWait, commandWait, signingLimit, locksFirst: number >= 2)
           number += 1
         } catch {
           failures += 1
@@ -112,8 +115,8 @@ extension Repository {
   /// One try; nil if HEAD moved meanwhile and the request allows another parent.
   private func attempt(
     _ request: CommitRequest, _ writer: borrowing WriterLock, _ entry: inout WriterLock.Entry,
-    _ objects: inout [NewObject], _ removed: [StaleLock], _ lockWait: Duration, _ signingLimit: Duration,
-    locksFirst: Bool
+    _ objects: inout [NewObject], _ removed: [StaleLock], _ lockWait: Duration, _ commandWait: Duration,
+    _ signingLimit: Duration, locksFirst: Bool
   ) throws(GitError) -> CommitOutcome? {
     let refreshesIndex = request.index == .refreshed && !isBare
     let targets = lockTargets(nil)
@@ -210,6 +213,10 @@ extension Repository {
     entry.durable = commit.id
     // Both have been held until here.
     _ = consume headLock
+    if refreshesIndex {
+      var unaware = UnawareCommands(in: folders)
+      unaware.wait(until: .now + commandWait)
+    }
     _ = consume indexLock
     return CommitOutcome(
       .committed(commit.id), skipped: plan.skipped, changedCount: step.changes.count, index: state,

@@ -19,7 +19,6 @@ extension Repository {
   package func heldLocks(olderThan seconds: Int64 = 60) throws(GitError) -> [HeldLock] {
     let own = try FileIdentity(
       at: commonDirectoryBytes + Array("/\(WriterLock.folderName)/writer".utf8), "look for locks")
-    let folders = [gitDirectoryBytes, commonDirectoryBytes] + (workTreeBytes.map { [$0] } ?? [])
     var locks: [HeldLock] = []
     for path in try gitLocks() {
       guard let file = try FileIdentity(at: path, "look for locks") else { continue }

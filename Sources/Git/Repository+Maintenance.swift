@@ -49,8 +49,8 @@ extension Repository {
 
   private func objectRemovers() -> [ProcessTable.Instance] {
     ObjectRemover.running(
-      in: [gitDirectoryBytes, commonDirectoryBytes] + (workTreeBytes.map { [$0] } ?? []),
-      gcFile: commonDirectoryBytes + Array("/gc.pid".utf8), try? handle.configurationText("gc.pruneexpire"))
+      in: folders, gcFile: commonDirectoryBytes + Array("/gc.pid".utf8),
+      try? handle.configurationText("gc.pruneexpire"))
   }
 
   /// Writes the objects that are not there, and makes them durable.

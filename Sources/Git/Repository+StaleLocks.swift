@@ -162,7 +162,7 @@ extension Repository {
     } else if isBranch, try isLeftByWriter(lock, at: path, of: target, writer) {
       reason = .deadWriter
     } else if now - lock.modified > seconds, !ProcessTable.isOpen(lock),
-      !ProcessTable.gitRuns(in: [gitDirectoryBytes, commonDirectoryBytes] + (workTreeBytes.map { [$0] } ?? []))
+      !ProcessTable.gitRuns(in: folders)
     {
       reason = .abandoned
     } else {

@@ -31,6 +31,9 @@ package actor Repository {
   nonisolated let gitDirectoryBytes: [UInt8]
   nonisolated let commonDirectoryBytes: [UInt8]
 
+  /// The folders in which the repository's commands run: absolute and resolved.
+  nonisolated var folders: [[UInt8]] { [gitDirectoryBytes, commonDirectoryBytes] + (workTreeBytes.map { [$0] } ?? []) }
+
   let handle: RepositoryHandle
   let database: ObjectDatabase
   private let thread: DedicatedThread
