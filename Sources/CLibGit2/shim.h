@@ -4,6 +4,7 @@
 #include <git2.h>
 #include <git2/sys/commit.h>
 #include <git2/sys/repository.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,6 +59,16 @@ static inline int moha_open_beneath(int directory, const char *path, int flags)
 static inline int moha_sync_file_system(int descriptor)
 {
 	return (int)syscall(SYS_syncfs, descriptor);
+}
+
+/*
+ * renameat2(2) with RENAME_EXCHANGE: both names of `directory` change places
+ * in one step. The C library shows it only with _GNU_SOURCE. 0, or -1 with
+ * errno: EINVAL where the file system cannot.
+ */
+static inline int moha_exchange(int directory, const char *one, const char *other)
+{
+	return (int)syscall(SYS_renameat2, directory, one, directory, other, RENAME_EXCHANGE);
 }
 
 #endif

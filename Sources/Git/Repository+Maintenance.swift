@@ -77,8 +77,12 @@ extension GitError {
   var mayBeOfMaintenance: Bool {
     if code == .missingObject { return true }
     guard libraryCode < 0 else { return false }
-    return systemError == ENOENT || message.hasSuffix(systemMessage(ENOENT))
+    return isOfFileReplaced || systemError == ENOENT || message.hasSuffix(systemMessage(ENOENT))
   }
+
+  /// True if a file was replaced by another program while the library read it: it takes the size from one and the bytes
+  /// from the other (`git_futils_readbuffer`).
+  var isOfFileReplaced: Bool { libraryCode < 0 && message.contains("could not read (expected ") }
 
   /// How often an operation is tried that maintenance may have disturbed, which by then does something else.
   static let maintenanceTries = 5

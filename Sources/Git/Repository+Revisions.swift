@@ -72,6 +72,19 @@ extension Repository {
 
 extension RepositoryHandle {
   borrowing func head() throws(GitError) -> Head {
+    var failures = 0
+    while true {
+      do throws(GitError) {
+        return try readHead()
+      } catch {
+        failures += 1
+        guard error.isOfFileReplaced, failures < GitError.maintenanceTries else { throw error }
+        Pause.short()
+      }
+    }
+  }
+
+  private borrowing func readHead() throws(GitError) -> Head {
     unsafe try withPointer { (repository) throws(GitError) in
       var reference: OpaquePointer?
       try check(unsafe git_reference_lookup(&reference, repository, "HEAD"), "read HEAD")

@@ -95,12 +95,19 @@ struct GitRecordReader {
 
     let files = roles.filter { $0.role.kind?.fileRole == $0.role }
     var keys: [RecordKind: [RecordKey: GitPath]] = [:]
+    // Files with names of their own, which turned out to be no decisions.
+    var others: Set<GitPath> = []
     for decoded in try await decode(files, limits) {
       let entry = source.entries[decoded.index]
       let role = TreeLayout.role(of: RecordPath(entry.path.bytes), agent: source.agent)
       guard let kind = role.kind else { continue }
       let key = RecordKey(fileName: Array(entry.path.lastComponent), agent: source.agent)
       var diagnostics = decoded.diagnostics
+      if decoded.hash == nil, !diagnostics.contains(where: { $0.severity == .error }) {
+        findings += diagnostics
+        others.insert(entry.path)
+        continue
+      }
       if let other = keys[kind]?[key] {
         diagnostics.append(
           Diagnostic(
@@ -131,7 +138,7 @@ struct GitRecordReader {
     if archivedKeys != .none {
       try await history.addDeletedFiles(archivedKeys, notIn: keys.mapValues { Set($0.keys) }, to: &past)
     }
-    let documents = try await readDocuments(roles, limits)
+    let documents = try await readDocuments(roles, limits, others)
     findings += logs.findings + past.findings + documents.findings
     corrupt += logs.corrupt + past.corrupt + documents.corrupt
     records += logs.records + past.records
@@ -260,11 +267,11 @@ struct GitRecordReader {
   }
 
   private func readDocuments(
-    _ roles: [(index: Int, role: FileRole)], _ limits: CloneLimits
+    _ roles: [(index: Int, role: FileRole)], _ limits: CloneLimits, _ others: Set<GitPath>
   ) async throws -> Documents {
     var documents = Documents()
     let paths = source.entries.map(\.path) + source.unreadable.map(\.path)
-    let decisions = TreeLayout.decisionCount(paths, agent: source.agent)
+    let decisions = TreeLayout.decisionCount(paths, agent: source.agent) { !others.contains($0) }
     for (index, role) in roles where role == .identity || role == .infrastructure || role == .persona {
       let entry = source.entries[index]
       let path = RecordPath(entry.path.bytes)

@@ -81,19 +81,14 @@ struct StrayFiles {
     guard let record = decoded.record, !decoded.diagnostics.contains(where: { $0.severity == .error }) else {
       return finding(.info, path, "no-record", "it lies among the \(kind)s and is none: it is committed, and has no row")
     }
+    let name =
+      if case .snapshot(let snapshot) = record { TreeLayout.snapshotFileName(at: snapshot.takenAt, ordinal: 1) } else {
+        "a name that ends in .md"
+      }
     return finding(
       .warning, path, "stray-record",
       "it reads as a \(kind) and has no row, since its name is no \(kind)'s: "
-        + "`git mv` it to \(StrayFiles.name(for: record)) to make it one")
-  }
-
-  /// A name that makes the record one; the names of milestones are free.
-  private static func name(for record: Record) -> String {
-    switch record {
-    case .decision(let decision): TreeLayout.decisionFileName(at: decision.decidedAt, ordinal: 1)
-    case .snapshot(let snapshot): TreeLayout.snapshotFileName(at: snapshot.takenAt, ordinal: 1)
-    case .milestone, .event: "a name that ends in .md"
-    }
+        + "`git mv` it to \(name) in the folder of its kind to make it one")
   }
 
   private func judgedLog(_ bytes: [UInt8], _ path: RecordPath, beside known: Set<ContentHash>) -> [Diagnostic] {

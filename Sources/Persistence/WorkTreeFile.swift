@@ -17,8 +17,9 @@ package struct WorkTreeFile: Sendable {
     self.path = path
   }
 
-  /// Replaces the file's content. It must exist and be a regular file; its mode is kept.
-  package func replace(with bytes: [UInt8]) throws {
+  /// Replaces the file's content, where that still is `old`: what another program has put there meanwhile stays. It must be
+  /// a regular file; its mode is kept. Throws `.changedMeanwhile` where the file is another one, or gone.
+  package func replace(_ old: [UInt8], with bytes: [UInt8]) throws {
     try withFolder(creating: false) { folder, name in
       var status = stat()
       guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("find") }
@@ -28,14 +29,42 @@ package struct WorkTreeFile: Sendable {
         if temporary.name == nil, let code = temporary.link(folder, path) {
           throw failure("replace", reason: String(cString: strerror(code)))
         }
-        guard renameat(folder, path, folder, name) == 0 else {
-          let error = failure("replace")
+        do {
+          try exchange(path, name, in: folder, ifStill: old)
+        } catch {
           unlinkat(folder, path, 0)
           throw error
         }
       }
       guard fsync(folder) == 0 else { throw failure("sync the folder of") }
     }
+  }
+
+  /// Moves the file `path` to `name`, which has to hold `old`.
+  ///
+  /// Exchanged first and then looked at: between a look and a move a person's command could put another file in place, as a
+  /// checkout or a merge does. Where a file system cannot exchange names that much is left to chance.
+  private func exchange(_ path: String, _ name: String, in folder: Int32, ifStill old: [UInt8]) throws {
+    let isExchanged = NameExchange.swap(path, name, in: folder)
+    guard isExchanged || [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) else { throw failure("replace") }
+    guard isExchanged else {
+      guard holds(old, name, in: folder) else { throw changedMeanwhile("replace") }
+      guard renameat(folder, path, folder, name) == 0 else { throw failure("replace") }
+      return
+    }
+    guard !holds(old, path, in: folder) else {
+      guard unlinkat(folder, path, 0) == 0 || errno == ENOENT else { throw failure("replace") }
+      return
+    }
+    guard NameExchange.swap(path, name, in: folder) else { throw failure("restore") }
+    throw changedMeanwhile("replace")
+  }
+
+  private func holds(_ bytes: [UInt8], _ name: String, in folder: Int32) -> Bool {
+    let file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    return content(of: file, size: bytes.count + 1)?.elementsEqual(bytes) == true
   }
 
   /// Makes the file and the folders above it, for whom the umask says, as git's checkout does. Throws `.nameTaken` where the
@@ -82,17 +111,26 @@ package struct WorkTreeFile: Sendable {
   func read(limit: Int) throws -> [UInt8] {
     try withFile(O_RDONLY) { file, status in
       guard status.st_size <= limit else { throw failure("read", reason: "it has more than \(limit) bytes") }
-      var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-      var count = 0
-      while count < bytes.count {
-        let part = bytes[count...].withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(count)) }
-        if part < 0 && errno == EINTR { continue }
-        guard part > 0 else { break }
-        count += part
+      guard let bytes = content(of: file, size: Int(status.st_size)), bytes.count == Int(status.st_size) else {
+        throw failure("read")
       }
-      guard count == bytes.count else { throw failure("read") }
       return bytes
     }
+  }
+
+  /// The first `size` bytes of an open file, or all that it has; nil with `errno` where it cannot be read.
+  private func content(of file: Int32, size: Int) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: size)
+    var count = 0
+    while count < size {
+      let part = bytes[count...].withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(count)) }
+      if part < 0 && errno == EINTR { continue }
+      guard part >= 0 else { return nil }
+      if part == 0 { break }
+      count += part
+    }
+    bytes.removeLast(size - count)
+    return bytes
   }
 
   /// Writes at the end of a regular file that ends at `offset`, durably. A failed write is cut off again.

@@ -23,7 +23,7 @@ enum DecisionFile {
     let file = MarkdownFile(view)
     guard file.checkContent(&findings) else { return nil }
     let title = file.titleLine
-    guard file.lines[title].isHeading("# Decision Record", in: view) else {
+    guard file.hasDecisionTitle else {
       findings.error("missing-title", line: title + 1, "`# Decision Record` is expected as the first line")
       return nil
     }
@@ -74,6 +74,14 @@ enum DecisionFile {
     return reading
   }
 
+  /// Whether a file begins as a decision does.
+  static func hasTitle(_ view: ByteView) -> Bool {
+    var findings = FileFindings(path: RecordPath([]))
+    guard MarkdownFile.check(view, &findings) else { return false }
+    let file = MarkdownFile(view)
+    return file.checkContent(&findings) && file.hasDecisionTitle
+  }
+
   /// Says so where the second in the file's name is not that of the Timestamp line.
   private static func checkFileName(_ timestamp: Instant, _ findings: inout FileFindings) {
     let named = findings.path.bytes.withView { view in
@@ -118,6 +126,8 @@ enum DecisionFile {
 }
 
 extension MarkdownFile {
+  fileprivate var hasDecisionTitle: Bool { lines[titleLine].isHeading("# Decision Record", in: view) }
+
   /// The bytes of the lines `range`, breaks included.
   func offsets(_ range: Range<Int>) -> Range<Int> {
     guard let first = range.first, let last = range.last else {

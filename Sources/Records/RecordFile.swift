@@ -4,6 +4,9 @@ internal import Telemetry
 package enum RecordFile {
   /// Reads a file. It never fails: what is wrong with the file is a diagnostic, and any error leaves `record` nil.
   ///
+  /// A file among the decisions that has a name of its own (`TreeLayout.isNamedDecision`) and does not begin as a decision
+  /// is none: `record` is nil, and the one diagnostic is the note `no-record`.
+  ///
   /// - Parameters:
   ///   - role: `.decision`, `.milestone` or `.snapshot`; a file of any other role gives the error `not-a-record-file`.
   ///   - path: where the file lies; for diagnostics, and for the date in its name.
@@ -21,7 +24,12 @@ package enum RecordFile {
     var findings = FileFindings(path: path)
     let record: Record?
     switch role {
-    case .decision: record = DecisionFile.read(view, &findings)?.record
+    case .decision:
+      record = DecisionFile.read(view, &findings)?.record
+      if findings.hasError, !TreeLayout.isNamedDecision(path), !DecisionFile.hasTitle(view) {
+        findings = FileFindings(path: path)
+        findings.info("no-record", line: nil, "it lies among the decisions and is none: it is committed, and has no row")
+      }
     case .milestone: record = MilestoneFile.read(view, &findings)
     case .snapshot: record = SnapshotFile.read(Array(view.slice(0, view.count)), &findings)
     default:

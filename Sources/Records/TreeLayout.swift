@@ -2,8 +2,10 @@
 package enum TreeLayout {
   /// Returns what the file at `path` is for `agent`.
   ///
-  /// Decisions are `decision_*.md` and milestones are `*.md`, directly in their folder or in folders below it whose
-  /// names are all digits (`decisions/2026/01/14/`), and so are portfolio snapshots, `snapshot_*.json`. A name that begins with a dot is never a record.
+  /// Decisions and milestones are `*.md`, in any case, directly in their folder or in folders below it whose names are all
+  /// digits (`decisions/2026/01/14/`), and so are portfolio snapshots, `snapshot_*.json`. A name that begins with a dot, or
+  /// with `readme`, is never a record. A decision that is not named `decision_*.md` is one by what it holds, see
+  /// `RecordFile.decode`.
   package static func role(of path: RecordPath, agent: Agent) -> FileRole {
     path.bytes.withView { view in
       var components: [Range<Int>] = []
@@ -43,18 +45,29 @@ package enum TreeLayout {
         && view.equals(".json", from: name.upperBound - 5, to: name.upperBound)
       return areDated && isSnapshot ? .snapshot : .other
     }
+    let isDecision = equals(first, "decisions")
+    if isDecision || equals(first, "milestones") {
+      let lower = view.slice(name.lowerBound, name.upperBound).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+      let isRecord =
+        lower.count > 3 && lower.suffix(3).elementsEqual(".md".utf8) && lower[0] != 0x2E
+        && !lower.starts(with: "readme".utf8)
+      guard areDated, isRecord else { return .other }
+      return isDecision ? .decision : .milestone
+    }
     let isMarkdown =
       name.count > 3 && view.equals(".md", from: name.upperBound - 3, to: name.upperBound)
       && view[name.lowerBound] != 0x2E
-    guard isMarkdown else { return .other }
-    if equals(first, "decisions") {
-      return areDated && view.hasPrefix("decision_", from: name.lowerBound, to: name.upperBound) ? .decision : .other
-    }
-    if equals(first, "milestones") { return areDated ? .milestone : .other }
-    guard folders.isEmpty else { return .other }
+    guard isMarkdown, folders.isEmpty else { return .other }
     if equals(first, "personas") { return .persona }
     if equals(first, "session_log") { return isMonth(view, name) ? .rotatedLog : .other }
     return .other
+  }
+
+  /// Whether the file of a decision has a name as this program gives it, `decision_*.md`, and so is meant to be one even
+  /// where it cannot be read.
+  package static func isNamedDecision(_ path: RecordPath) -> Bool {
+    let name = path.fileName
+    return name.starts(with: "decision_".utf8) && name.suffix(3).elementsEqual(".md".utf8)
   }
 
   /// `YYYY-MM.md` with a month from 01 to 12.

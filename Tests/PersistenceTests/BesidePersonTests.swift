@@ -125,6 +125,70 @@ struct BesidePersonTests {
     }
   }
 
+  @Test(
+    "a file that needs a second name gets none at which the working tree has something else",
+    arguments: [[], ["_3"], ["_3", "_4", "_5"]])
+  func secondName(taken: [String]) async throws {
+    func request(_ text: String, _ fraction: Int) throws -> RecordRequest {
+      try RecordRequest(
+        .decision,
+        json: [
+          "decision_type": "buy", "action": .string(text), "reasoning": "r", "confidence": 80, "risk_level": "low",
+        ], now: #require(Instant("2026-03-04T10:00:00.\(fraction)+00:00")))
+    }
+    let elsewhere = try await MavenTree.sample()
+    let path = try await writer(elsewhere).stage(request("text zero", 1)).path
+    let other = try ChildProcess.runChecked("cat", [elsewhere.git.absolute(path.description)]).stdoutText
+
+    let tree = try await MavenTree.sample()
+    let first = try await writer(tree).stage(request("text one", 2))
+    #expect(first.path == path)
+    // A rebase that is given up takes the waiting file away, and brings back one that was committed before.
+    try tree.git.write(path.description, other)
+    try tree.git.git("add", "--all")
+    try tree.git.git("commit", "-q", "-m", "by a person")
+    let second = try await writer(tree).stage(request("text two", 3))
+    #expect(second.path.description.hasSuffix("_2.md"))
+    for name in taken { try tree.git.write(path.description.replacing(".md", with: "\(name).md"), "by a person\n") }
+    guard case .committed = try await commit([first, second], tree) else {
+      Issue.record("nothing was committed")
+      return
+    }
+    // Who commits all that is tracked changes nothing.
+    try tree.git.git("commit", "-q", "--allow-empty", "-a", "-m", "all that is tracked")
+    for text in ["text zero", "text one", "text two"] { #expect(try count(text, tree) == 1, "\(text)") }
+    try await write(.event, "after", tree)
+    try tree.git.git("add", "--all")
+    try tree.git.git("commit", "-q", "--allow-empty", "-m", "everything")
+    for text in ["text zero", "text one", "text two"] { #expect(try count(text, tree) == 1, "\(text)") }
+    #expect(try ChildProcess.runChecked("ls", [tree.git.absolute(".git/moha-sync/journal")]).stdoutText == "")
+  }
+
+  @Test("a file is replaced only where it still is what was read")
+  func replaced() async throws {
+    let tree = try await MavenTree.sample()
+    let file = WorkTreeFile(workTree: tree.git.path, path: GitPath(Array("\(tree.root)/identity.json".utf8)))
+    let old = try file.read(limit: 1 << 20)
+    let merged = Array(#"{"name": "Maven", "total_decisions": 6, "mood": "merged"}"#.utf8)
+    try file.replace(old, with: merged)
+    let status = try ChildProcess.runChecked("ls", ["-A", tree.git.absolute(tree.root)]).stdoutText
+    #expect(!status.contains(".tmp"), "\(status)")
+    // Who has read the old bytes changes nothing.
+    for stale in [old, [], merged + [0x0A], Array(merged.dropLast())] {
+      do {
+        try file.replace(stale, with: Array("{}".utf8))
+        Issue.record("another file was replaced")
+      } catch let error as PersistenceError {
+        #expect(error.code == .changedMeanwhile)
+      }
+      #expect(try file.read(limit: 1 << 20) == merged)
+    }
+    #expect(try ChildProcess.runChecked("ls", ["-A", tree.git.absolute(tree.root)]).stdoutText == status)
+    // A folder is no file, whatever was read.
+    try ChildProcess.runChecked("sh", ["-c", "rm identity.json && mkdir identity.json"], workingDirectory: tree.git.absolute(tree.root))
+    #expect(throws: PersistenceError.self) { try file.replace(merged, with: old) }
+  }
+
   @Test("an older log and identity that were put back after a commit take nothing out of the next one")
   func putBackAfterTheCommit() async throws {
     for next in Sample.allCases.map(\.rawValue) + ["commit"] {

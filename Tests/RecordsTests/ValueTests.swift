@@ -109,7 +109,10 @@ struct ValueTests {
     "a file's place decides what it is",
     arguments: [
       ("decisions/decision_20260113_035613.md", .decision), ("decisions/2026/01/14/decision_x.md", .decision),
-      ("decisions/old/decision_x.md", .other), ("decisions/notes.md", .other), ("decisions/decision_1.md.tmp", .other),
+      ("decisions/old/decision_x.md", .other), ("decisions/notes.md", .decision), ("decisions/decision_1.md.tmp", .other),
+      ("decisions/2026/01/Sell.MD", .decision), ("decisions/README.md", .other), ("decisions/readme-2.Md", .other),
+      ("decisions/.md", .other), ("decisions/x.mdx", .other), ("milestones/First.MD", .milestone),
+      ("milestones/ReadMe.md", .other),
       ("milestones/2026-01-11-met-boss.md", .milestone), ("milestones/2026/x.md", .milestone),
       ("milestones/.x.md", .other),
       ("identity.json", .identity), ("session_log.md", .sessionLog), ("session_log/2026-01.md", .rotatedLog),

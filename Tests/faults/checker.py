@@ -41,8 +41,11 @@ class Write:
 
     def _input(self, text):
         path = f"{INPUTS.name}/{self.marker}.json"
-        with open(path, "w") as file:
-            json.dump({"total_value_usd": 1250.50, "available_balance_usd": 1000, "notes": text}, file)
+        if not os.path.exists(path):
+            # Whole at once: the same request may be at work, sent before.
+            with open(f"{path}.new", "w") as file:
+                json.dump({"total_value_usd": 1250.50, "available_balance_usd": 1000, "notes": text}, file)
+            os.rename(f"{path}.new", path)
         return path
 
     @property

@@ -350,6 +350,10 @@ def forms(bench, case, options, stages):
     """Records of every kind into an index of some form; the person's next commit undoes nothing, and so does ours."""
     generator = Stage.generator(case)
     names = generator.sample(list(FORMS), generator.choice([1, 1, 2]))
+    if "intent to add" in names and any(name.startswith("sparse") for name in names):
+        # git 2.39 damages such an index by itself, and commits the damage: where a folder outside of the cone has a file,
+        # `git add -N` and then any `git add` doubles entries (convert_to_sparse takes the -1 of an invalid tree for a span).
+        names.remove("intent to add")
     stage, worker = prepared(bench, generator)
     stages.append(stage)
     # No writer is at work while the person is: nothing may be in the way.

@@ -370,7 +370,7 @@ class Client(Writer):
             try:
                 value = json.loads(result["content"][0]["text"])
             except (KeyError, IndexError, ValueError):
-                value = {"error": {"code": f"rpc {reply.get('error')}"}}
+                value = {"error": {"code": f"rpc {reply.get('error') or reply}"}}
         answer = self.traffic.answered(entry, 0 if not result.get("isError") else None, value)
         return answer
 

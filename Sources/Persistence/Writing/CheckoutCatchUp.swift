@@ -88,10 +88,10 @@ struct CheckoutCatchUp {
       }
       return
     }
-    guard let old = change.old,
-      try await tree.repository.stored(file.read(limit: GitRecordReader.logLimit), at: change.path).isBlob(old.id)
-    else { return }
-    try file.replace(with: try await tree.repository.checkedOut(wanted, at: change.path))
+    guard let old = change.old else { return }
+    let present = try file.read(limit: GitRecordReader.logLimit)
+    guard try await tree.repository.stored(present, at: change.path).isBlob(old.id) else { return }
+    try file.replace(present, with: try await tree.repository.checkedOut(wanted, at: change.path))
   }
 }
 

@@ -15,10 +15,13 @@ struct CommitComposer: Sendable {
   let entries: [JournalEntry]
   /// The present bytes of logs and identities that HEAD does not have; they have passed the scan for secrets.
   let firstVersions: [GitPath: [UInt8]]
+  /// The paths at which writes of the journal have their files: they are nobody else's second choice.
+  private let ownPaths: Set<GitPath>
 
   init(_ entries: [JournalEntry], firstVersions: [GitPath: [UInt8]] = [:]) {
     self.entries = entries
     self.firstVersions = firstVersions
+    ownPaths = Set(entries.map(\.path))
   }
 
   /// The content of every file that the writes change, on top of `parent`.
@@ -125,12 +128,42 @@ struct CommitComposer: Sendable {
   ) throws(GitError) -> GitPath? {
     guard case .create = entry.operation else { return nil }
     let id = ObjectID.blob(entry.content)
+    var gaps = 0
     for candidate in names(for: entry.path) {
-      guard let found = try state.entry(candidate, repository) else { return nil }
+      guard let found = try state.entry(candidate, repository) else {
+        // A name that was not free in the working tree was passed over.
+        if !ownPaths.contains(candidate) { gaps += 1 }
+        if gaps > CommitComposer.longestGap { return nil }
+        continue
+      }
       if found == id { return candidate }
       if candidate == entry.path, try isEdited(entry, &state, repository) { return candidate }
     }
     return nil
+  }
+
+  /// How many names in a row may be missing in front of a file's own.
+  private static let longestGap = 4
+
+  /// Whether a file may get a name that the tree does not have.
+  ///
+  /// Not one at which the working tree has something else, be it the file of another write: that would be taken for a change
+  /// of this one's, and the next commit of somebody who commits all files would put it in this one's place.
+  private func isFree(_ path: GitPath, for entry: JournalEntry, _ repository: isolated Repository) -> Bool {
+    let isOwn = path == entry.path
+    if !isOwn, ownPaths.contains(path) { return false }
+    guard let workTree = repository.workTree else { return true }
+    let file = WorkTreeFile(workTree: workTree, path: path)
+    guard (try? file.exists()) == true else { return true }
+    guard let bytes = try? repository.stored(file.read(limit: GitRecordReader.fileLimit), at: path) else { return isOwn }
+    if bytes == entry.content { return true }
+    // At the write's own path it is what a person made of it, unless it is another record.
+    guard isOwn, let agent = entry.agent else { return isOwn }
+    let recordPath = RecordPath(path.bytes)
+    let role = TreeLayout.role(of: recordPath, agent: agent)
+    func time(_ bytes: [UInt8]) -> Instant? { RecordFile.decode(bytes, role: role, path: recordPath).record?.time }
+    guard let present = time(bytes) else { return true }
+    return present == time(entry.content)
   }
 
   /// Whether other bytes at a record's path are a later version of the record, as its time tells.
@@ -187,7 +220,8 @@ struct CommitComposer: Sendable {
   ) throws(GitError) {
     switch entry.operation {
     case .create:
-      for candidate in names(for: entry.path) where try state.entry(candidate, repository) == nil {
+      for candidate in names(for: entry.path)
+      where try state.entry(candidate, repository) == nil && isFree(candidate, for: entry, repository) {
         state.put(candidate, entry.content)
         break
       }
@@ -341,8 +375,14 @@ private struct TreeState {
   mutating func decisionCount(_ agent: Agent, _ repository: isolated Repository) throws(GitError) -> Int {
     var count = counts[agent] ?? 0
     if let tree, counts[agent] == nil {
-      count = TreeLayout.decisionCount(
-        try repository.files(inTree: tree, under: GitPath(TreeLayout.decisions(of: agent).bytes)).map(\.path), agent: agent)
+      let files = try repository.files(inTree: tree, under: GitPath(TreeLayout.decisions(of: agent).bytes))
+      let blobs = Dictionary(files.map { ($0.path, $0.id) }) { first, _ in first }
+      count = TreeLayout.decisionCount(files.map(\.path), agent: agent) { path in
+        guard let blob = blobs[path], let bytes = try? repository.blob(blob, limit: GitRecordReader.fileLimit) else {
+          return true
+        }
+        return RecordFile.isDecision(bytes, at: path)
+      }
       counts[agent] = count
     }
     return count + (newDecisions[agent] ?? 0)

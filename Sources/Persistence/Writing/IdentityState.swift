@@ -6,6 +6,8 @@ struct IdentityState {
   let path: GitPath
   /// Whether the working tree has the file.
   let exists: Bool
+  /// What the file holds; nil where there is none, or it cannot be read.
+  let bytes: [UInt8]?
   /// The file's document, no counter lower than HEAD's; a new one where there is no file. Nil where it cannot be read.
   let document: JSONDocument?
   /// Why the file cannot be read: what follows its path.
@@ -56,10 +58,12 @@ extension WorkTreeWriter {
     var fault: String?
     var document: JSONDocument?
     var exists = false
+    var present: [UInt8]?
     do {
       exists = try file.exists()
       if exists {
         let bytes = try file.read(limit: GitRecordReader.fileLimit)
+        present = bytes
         document = WorkTreeWriter.object(bytes)
         if document == nil { fault = WorkTreeWriter.fault(bytes) }
       } else {
@@ -77,7 +81,7 @@ extension WorkTreeWriter {
       document = try JSONDocument(IdentityCounters.first(agent, decisions: decisions ?? 0))
     }
     return IdentityState(
-      path: path, exists: exists, document: document, fault: fault, head: head, decisions: decisions)
+      path: path, exists: exists, bytes: present, document: document, fault: fault, head: head, decisions: decisions)
   }
 
   private static func object(_ bytes: [UInt8]) -> JSONDocument? {
@@ -104,8 +108,16 @@ extension WorkTreeWriter {
       committed = try await repository.files(inTree: repository.commit(head).tree, under: folder)
     }
     let absent = await repository.leftOut(committed, of: snapshot, below: folder)
-    let paths = (snapshot.entries + absent.entries).map(\.path) + snapshot.unreadable.map(\.path)
-    return TreeLayout.decisionCount(paths, agent: agent)
+    let entries = snapshot.entries + absent.entries
+    var others: Set<GitPath> = []
+    for entry in entries where !TreeLayout.isNamedDecision(RecordPath(entry.path.bytes)) {
+      guard TreeLayout.role(of: RecordPath(entry.path.bytes), agent: agent) == .decision,
+        let bytes = try? await repository.contents(of: entry, limit: GitRecordReader.fileLimit)
+      else { continue }
+      if !RecordFile.isDecision(bytes, at: entry.path) { others.insert(entry.path) }
+    }
+    let paths = entries.map(\.path) + snapshot.unreadable.map(\.path)
+    return TreeLayout.decisionCount(paths, agent: agent) { !others.contains($0) }
   }
 
   /// Makes the counters of identity.json those of the files; nil where nothing had to be, or could be, changed.
@@ -115,11 +127,11 @@ extension WorkTreeWriter {
     let total = try await decisionCount()
     let changed = try IdentityCounters.setting(total, in: document)
     let file = WorkTreeFile(workTree: workTree, path: identity.path)
-    guard changed.bytes != (try file.read(limit: GitRecordReader.fileLimit)) else { return nil }
+    guard let present = identity.bytes, changed.bytes != present else { return nil }
     try gate.check(changed.bytes, path: identity.path, against: document.bytes)
     let entry = try journal.add(.recount, path: identity.path, content: [])
     do {
-      try file.replace(with: changed.bytes)
+      try file.replace(present, with: changed.bytes)
     } catch {
       journal.abandon(entry)
       throw error

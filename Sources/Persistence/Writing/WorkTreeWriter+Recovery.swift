@@ -67,9 +67,9 @@ extension WorkTreeWriter {
       let offset = part.offset ?? 0
       if old.count >= offset, old[offset...].starts(with: added) { continue }
       guard old.count == offset, exists == (part.offset != nil) else { return false }
-      if exists { try file.replace(with: old + added) } else { try file.create(with: Array(added)) }
+      if exists { try file.replace(old, with: old + added) } else { try file.create(with: Array(added)) }
     }
-    try log.replace(with: LogRotationPlan.cut(bytes, rotation.cuts))
+    try log.replace(bytes, with: LogRotationPlan.cut(bytes, rotation.cuts))
     return true
   }
 }

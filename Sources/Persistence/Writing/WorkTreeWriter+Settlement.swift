@@ -56,10 +56,10 @@ extension WorkTreeWriter {
 
   private func replace(_ path: GitPath, ifStill old: [UInt8], with tree: ObjectID, _ repository: isolated Repository) throws {
     let file = WorkTreeFile(workTree: workTree, path: path)
-    guard let committed = try bytes(path, in: tree, repository), try file.exists(),
-      try repository.stored(file.read(limit: GitRecordReader.logLimit), at: path) == old
-    else { return }
-    try file.replace(with: try repository.checkedOut(committed, at: path))
+    guard let committed = try bytes(path, in: tree, repository), try file.exists() else { return }
+    let present = try file.read(limit: GitRecordReader.logLimit)
+    guard try repository.stored(present, at: path) == old else { return }
+    try file.replace(present, with: try repository.checkedOut(committed, at: path))
   }
 
   private func settleLog(
@@ -85,7 +85,7 @@ extension WorkTreeWriter {
     if present == wanted { return }
     let version = try mergedLog(head: wanted, file: present, path: path, from: commit, writes: appends(writes) + later, repository)
     if let version, version != present {
-      try file.replace(with: try repository.checkedOut(version, at: path))
+      try file.replace(raw, with: try repository.checkedOut(version, at: path))
     }
   }
 
@@ -131,7 +131,7 @@ extension WorkTreeWriter {
     let edits = try IdentityVersions.edits(in: document, at: path, from: commit, repository)
     let merged = try IdentityMerge.merged(head: head, file: document, edits: edits)
     if merged.bytes != present, merged.value != document.value || edits.isEmpty {
-      try file.replace(with: try repository.checkedOut(merged.bytes, at: path))
+      try file.replace(raw, with: try repository.checkedOut(merged.bytes, at: path))
     }
   }
 

@@ -215,28 +215,45 @@ struct WorkTreeWriter {
   /// Makes a change of identity.json in the working tree, as far as its file can be read. The commit makes it on HEAD's
   /// version, whatever becomes of the file.
   ///
-  /// Returns the document after the change (HEAD's, where the file cannot be read), and what to tell.
+  /// A person's command may put another version of the file in place at any time: then the change is made on that.
+  ///
+  /// - Parameter identity: as it was found when the write began.
+  /// - Returns: the document after the change (HEAD's, where the file cannot be read), and what to tell.
   private func count(
     _ identity: IdentityState, _ change: (JSONDocument) throws -> JSONDocument
   ) async -> (document: JSONDocument?, warning: String?) {
     do {
-      guard let document = identity.document else {
-        let head = try identity.head.map(change)
-        return (head, "\(identity.path) \(identity.fault ?? "cannot be read"): its counters are put right when it is mended")
+      var identity = identity
+      for _ in 1..<WorkTreeWriter.attempts {
+        do {
+          return try await changed(identity, change)
+        } catch let error as PersistenceError where [.changedMeanwhile, .nameTaken].contains(error.code) {
+          identity = try await identityState()
+        }
       }
-      let changed = try change(document)
-      guard changed.bytes != document.bytes || !identity.exists else { return (changed, nil) }
-      let file = WorkTreeFile(workTree: workTree, path: identity.path)
-      if identity.exists {
-        try file.replace(with: changed.bytes)
-      } else if await !repository.isLeftOut(identity.path) {
-        try file.create(with: changed.bytes)
-      }
-      return (changed, nil)
+      return try await changed(identity, change)
     } catch {
       let reason = (error as? PersistenceError)?.message ?? (error as? JSONError)?.reason ?? "\(error)"
       return (nil, "\(identity.path) was not changed in the working tree: \(reason)")
     }
+  }
+
+  private func changed(
+    _ identity: IdentityState, _ change: (JSONDocument) throws -> JSONDocument
+  ) async throws -> (document: JSONDocument?, warning: String?) {
+    guard let document = identity.document else {
+      let head = try identity.head.map(change)
+      return (head, "\(identity.path) \(identity.fault ?? "cannot be read"): its counters are put right when it is mended")
+    }
+    let changed = try change(document)
+    guard changed.bytes != document.bytes || !identity.exists else { return (changed, nil) }
+    let file = WorkTreeFile(workTree: workTree, path: identity.path)
+    if let present = identity.bytes {
+      try file.replace(present, with: changed.bytes)
+    } else if await !repository.isLeftOut(identity.path) {
+      try file.create(with: changed.bytes)
+    }
+    return (changed, nil)
   }
 
   /// What a session log begins with.
@@ -358,7 +375,23 @@ extension WorkTreeWriter.Staged {
 
 extension TreeLayout {
   /// What `total_decisions` has to say: the decisions that have a file, also where it cannot be read just now.
-  static func decisionCount(_ paths: [GitPath], agent: Agent) -> Int {
-    paths.count { role(of: RecordPath($0.bytes), agent: agent) == .decision }
+  ///
+  /// - Parameter isOne: asked of files that have names of their own, and so are decisions by what they hold.
+  static func decisionCount(
+    _ paths: [GitPath], agent: Agent, isOne: (GitPath) throws -> Bool
+  ) rethrows -> Int {
+    try paths.count { path in
+      let recordPath = RecordPath(path.bytes)
+      guard role(of: recordPath, agent: agent) == .decision else { return false }
+      return try isNamedDecision(recordPath) || isOne(path)
+    }
+  }
+}
+
+extension RecordFile {
+  /// Whether the bytes of a file among the decisions are one, well formed or not.
+  static func isDecision(_ bytes: [UInt8], at path: GitPath) -> Bool {
+    let decoded = decode(bytes, role: .decision, path: RecordPath(path.bytes))
+    return decoded.record != nil || decoded.diagnostics.contains { $0.severity == .error }
   }
 }

@@ -86,7 +86,7 @@ final class FixtureProgram: @unchecked Sendable {
       }
       usleep(5_000)
     }
-    throw TestFailure("the fixture did not end")
+    throw TestFailure("the fixture did not end: \(errorText.suffix(3_000))")
   }
 
   /// What it has written to standard error so far.
