@@ -93,9 +93,22 @@ internal import Testing
   func brokenOutput() async throws {
     let client = try await StdioClient.initialized()
     await client.closeOutput()
-    // The first write finds out.
-    try await client.send(Wire.request(1, "ping"))
+    // The first write finds out, if nothing has before.
+    try? await client.send(Wire.request(1, "ping"))
     #expect(try await client.exitStatus() == 0)
+  }
+
+  @Test("22 a client that closed the output and sends nothing more ends the server; what it sent before counts")
+  func brokenOutputSilent() async throws {
+    let client = try await StdioClient.initialized()
+    await client.closeOutput()
+    #expect(try await client.exitStatus() == 0)
+    let busy = try await StdioClient.initialized()
+    let lines = (1...20).map { Wire.request(.integer($0), "tools/call", ["name": "test_noise"]) + "\n" }
+    try await busy.send(bytes: Array(lines.joined().utf8))
+    await busy.closeOutput()
+    #expect(try await busy.exitStatus() == 0)
+    #expect(await busy.errorText.split(separator: "\n").count { $0 == "noise from a library" } == 20)
   }
 
   @Test("22 a client that closed the output ends the server, also where a late answer finds out")
@@ -105,7 +118,7 @@ internal import Testing
     try await client.waits(began: 1)
     await client.closeOutput()
     // Both answers are written by tasks, when the reading thread waits for input again, which does not come.
-    try await client.send(Wire.request(2, "tools/call", ["name": "test_release"]))
+    try? await client.send(Wire.request(2, "tools/call", ["name": "test_release"]))
     #expect(try await client.exitStatus() == 0)
   }
 

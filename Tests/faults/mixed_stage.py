@@ -273,6 +273,9 @@ class Stage:
         self.traffic.objects.close()
         for watch in self.watches or []:
             watch.finish()
+        if self.traffic.redis:
+            # An MCP server, which is not told of that Redis, has started one of its own.
+            self.run("down")
         if self.database and not keeps:
             self.bench.session("SELECT 1", "postgres")
             self.bench.session(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")

@@ -11,6 +11,7 @@ actor LineReader {
 
   private nonisolated let thread = DedicatedThread(name: "mcp-input")
   private let input: Int32
+  private let output: Int32
   private let wake: WakeUp
   private let connection: StdioConnection
   private var buffer: [UInt8] = []
@@ -20,13 +21,17 @@ actor LineReader {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  init(_ input: Int32, wake: WakeUp, connection: StdioConnection) {
+  /// - Parameter output: where answers go; it is only asked whether somebody still reads there.
+  init(_ input: Int32, output: Int32, wake: WakeUp, connection: StdioConnection) {
     self.input = input
+    self.output = output
     self.wake = wake
     self.connection = connection
   }
 
-  /// Returns at the end of the input, when woken, or when the client no longer reads.
+  /// Returns at the end of the input, when woken, or when the client no longer reads and has sent nothing more.
+  ///
+  /// That it no longer reads need not show in a write: the last answer may have gone into its buffer.
   func run() {
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while connection.isOpen {
@@ -34,13 +39,19 @@ actor LineReader {
       let isFull = connection.isBackedUp
       var descriptors = [
         pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
+        // Without events: an error or a hang-up is told all the same.
+        pollfd(fd: output, events: 0, revents: 0),
         pollfd(fd: input, events: Int16(POLLIN), revents: 0),
       ]
-      let ready = poll(&descriptors, isFull ? 1 : 2, isFull ? 20 : -1)
+      let ready = poll(&descriptors, isFull ? 2 : 3, isFull ? 20 : -1)
       if ready < 0, errno != EINTR { return }
       if ready <= 0 { continue }
       if descriptors[0].revents != 0 { return }
-      guard descriptors[1].revents != 0 else { continue }
+      guard descriptors[2].revents != 0 else {
+        // What it sent before it left counts.
+        if descriptors[1].revents != 0, !isFull { return }
+        continue
+      }
       let count = read(input, &chunk, chunk.count)
       if count < 0 {
         if errno == EINTR || errno == EAGAIN { continue }

@@ -33,7 +33,7 @@ package struct StdioServer: Service {
     let wake = try WakeUp()
     let writer = LineWriter(descriptors.output) { wake.signal() }
     let connection = StdioConnection(RequestHandler(offering, logger: logger), writer)
-    let reader = LineReader(descriptors.input, wake: wake, connection: connection)
+    let reader = LineReader(descriptors.input, output: descriptors.output, wake: wake, connection: connection)
     let changes = offering.changes()
     await withTaskGroup(of: Void.self) { group in
       group.addTask {
