@@ -29,34 +29,33 @@ package struct WorkTreeFile: Sendable {
         if temporary.name == nil, let code = temporary.link(folder, path) {
           throw failure("replace", reason: String(cString: strerror(code)))
         }
-        do {
-          try exchange(path, name, in: folder, ifStill: old)
-        } catch {
-          unlinkat(folder, path, 0)
-          throw error
-        }
+        try move(path, to: name, in: folder, ifStill: old)
       }
       guard fsync(folder) == 0 else { throw failure("sync the folder of") }
     }
   }
 
-  /// Moves the file `path` to `name`, which has to hold `old`.
+  /// Moves the file `path` to `name`, which has to hold `old`; removes it where that fails.
   ///
   /// Exchanged first and then looked at: between a look and a move a person's command could put another file in place, as a
   /// checkout or a merge does. Where a file system cannot exchange names that much is left to chance.
-  private func exchange(_ path: String, _ name: String, in folder: Int32, ifStill old: [UInt8]) throws {
-    let isExchanged = NameExchange.swap(path, name, in: folder)
-    guard isExchanged || [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) else { throw failure("replace") }
-    guard isExchanged else {
-      guard holds(old, name, in: folder) else { throw changedMeanwhile("replace") }
-      guard renameat(folder, path, folder, name) == 0 else { throw failure("replace") }
+  private func move(_ path: String, to name: String, in folder: Int32, ifStill old: [UInt8]) throws {
+    func giveUp(_ error: PersistenceError) -> PersistenceError {
+      unlinkat(folder, path, 0)
+      return error
+    }
+    guard NameExchange.swap(path, name, in: folder) else {
+      guard [EINVAL, ENOSYS, EOPNOTSUPP].contains(errno) else { throw giveUp(failure("replace")) }
+      guard holds(old, name, in: folder) else { throw giveUp(changedMeanwhile("replace")) }
+      guard renameat(folder, path, folder, name) == 0 else { throw giveUp(failure("replace")) }
       return
     }
     guard !holds(old, path, in: folder) else {
       guard unlinkat(folder, path, 0) == 0 || errno == ENOENT else { throw failure("replace") }
       return
     }
-    guard NameExchange.swap(path, name, in: folder) else { throw failure("restore") }
+    // It is the other program's file now that has the temporary name: not removed, whatever happens.
+    guard renameat(folder, path, folder, name) == 0 else { throw failure("restore") }
     throw changedMeanwhile("replace")
   }
 

@@ -33,6 +33,9 @@ package struct PostgresError: Error, Sendable, Hashable {
     self.hint = hint
   }
 
+  /// True if the server hung up on the connection, as it does when it stops: a new one may get an answer.
+  package var isOfLostConnection: Bool { code == .connectionLost || sqlState?.rawValue.hasPrefix("57P") == true }
+
   /// True if the same work may succeed when it is done again, on a new connection where this one is lost.
   ///
   /// A commit whose outcome is unknown is not transient: doing it again could do it twice.
@@ -41,7 +44,7 @@ package struct PostgresError: Error, Sendable, Hashable {
     if code == .connectionLost || code == .serverStarting || code == .lockNotAvailable { return true }
     guard let sqlState else { return code == .connectionFailed }
     return sqlState.classCode == "08" && code != .protocolViolation || sqlState.classCode == "40"
-      || sqlState.rawValue.hasPrefix("57P") || sqlState == .lockNotAvailable || sqlState == .tooManyConnections
+      || isOfLostConnection || sqlState == .lockNotAvailable || sqlState == .tooManyConnections
   }
 }
 

@@ -2,6 +2,8 @@ internal import Records
 internal import TestSupport
 internal import Testing
 
+private struct NotListed: Error {}
+
 /// `cache`, on a Redis of the test's own.
 @Suite(.timeLimit(.minutes(8))) struct CacheCommandTests {
   @Test("a price is set, got and listed, as text and as JSON, and a missing one is exit 1")
@@ -19,6 +21,12 @@ internal import Testing
       #"{"schema": 1, "prices": [{"asset": "text", "price": "text", "expires_in_seconds": "number"}], "problems": []}"#
     #expect(listShape.violations(in: list) == [])
     #expect(try await scene.expect(0, "cache", "price", "list").stdoutText.contains("-37.63"))
+    // Two names that look the same, and one that begins with an accent.
+    for asset in ["\u{E9}", "e\u{301}", "\u{301}X"] { try await scene.expect(0, "cache", "price", "set", asset, "1") }
+    let accents = try await scene.expect(0, "cache", "price", "list", "--json").json()
+    guard case .array(let prices)? = accents["prices"] else { throw NotListed() }
+    let names = Set(prices.compactMap { $0["asset"]?.text.map { Array($0.utf8) } })
+    for asset in ["\u{E9}", "e\u{301}", "\u{301}X"] { #expect(names.contains(Array(asset.utf8)), "\(asset)") }
     #expect(try scene.server.cli("SET", "market:BAD\u{1B}[2J:price", "x") == "OK")
     let partly = try await scene.expect(3, "cache", "price", "list")
     #expect(partly.stdoutText.contains("43210.50") && !partly.hasEscapeCode)

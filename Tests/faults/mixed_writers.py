@@ -358,7 +358,9 @@ class Client(Writer):
                 response = self.session.connection.post(wire.compact(message), self.session.headers)
                 if response is None:
                     raise CheckFailed("the connection ended")
-                reply = response.messages[-1]
+                reply = next((each for each in response.messages if each.get("id") == self.number), None)
+                if reply is None:
+                    raise CheckFailed(f"status {response.status} without the answer, but with {response.messages}")
         except (CheckFailed, OSError, ValueError) as error:
             if not self.was_killed:
                 self.traffic.violation(f"HANG: {entry} over {self.transport}: {error}")

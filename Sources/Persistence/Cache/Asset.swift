@@ -34,6 +34,13 @@ package struct Asset: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   package var description: String { name }
 
+  /// As Redis compares keys: by their bytes, and not by what looks the same.
+  package static func == (left: Asset, right: Asset) -> Bool { left.name.utf8.elementsEqual(right.name.utf8) }
+
+  package func hash(into hasher: inout Hasher) {
+    for byte in name.utf8 { hasher.combine(byte) }
+  }
+
   package static func < (left: Asset, right: Asset) -> Bool {
     left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
   }

@@ -26,8 +26,10 @@ struct CacheKeys {
       cursor = next
       for key in keys {
         guard let text = key.text else { continue }
+        // Bytes: an accent at the beginning of a name makes one character with the colon before it.
+        let name = text.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
         do throws(PersistenceError) {
-          assets.insert(try Asset(String(text.dropFirst(prefix.count).dropLast(suffix.count))))
+          assets.insert(try Asset(String(decoding: name, as: UTF8.self)))
         } catch {
           problems.insert("\(text.prefix(100)): \(error.message)")
         }

@@ -53,7 +53,7 @@ package final class RecordQueries: Sendable {
       return try await attempt(database, parameters, usingIndexes, sql)
     } catch let error as PostgresError {
       // The server hung up on a connection that was kept: the same question again, on a new one.
-      guard error.code == .connectionLost || error.sqlState?.rawValue.hasPrefix("57P") == true else { throw error }
+      guard error.isOfLostConnection else { throw error }
       return try await attempt(database, parameters, usingIndexes, sql)
     }
   }

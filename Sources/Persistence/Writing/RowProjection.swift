@@ -103,7 +103,7 @@ package final class RowProjection: Sendable {
       if error.code == .databaseMissing {
         throw PersistenceError(.notFound, "the database does not exist yet; `moha-sync sync` makes it")
       }
-      guard error.code == .connectionLost || error.sqlState?.rawValue.hasPrefix("57P") == true else { throw error }
+      guard error.isOfLostConnection else { throw error }
       return try await attempt()
     }
   }
