@@ -35,10 +35,7 @@ enum ProcessTable {
 
     /// Nil if there is no such process.
     init?(_ number: Int32) {
-      // The name, in parentheses, may hold anything.
-      let text = String(decoding: ProcessTable.contents(of: "/proc/\(number)/stat"), as: UTF8.self)
-      guard let name = text.lastIndex(of: ")") else { return nil }
-      let fields = text[name...].split(separator: " ")
+      let fields = ProcessTable.statistics(of: number)
       guard fields.count > 20 else { return nil }
       self.number = number
       start = fields[20]
@@ -66,12 +63,17 @@ enum ProcessTable {
     var found: Set<Int32> = []
     var process = getppid()
     while process > 1, found.insert(process).inserted {
-      let text = String(decoding: contents(of: "/proc/\(process)/stat"), as: UTF8.self)
-      // The name, in parentheses, may hold anything; behind it are the state and the parent.
-      let fields = text[(text.lastIndex(of: ")") ?? text.endIndex)...].split(separator: " ")
+      let fields = statistics(of: process)
       process = fields.count > 2 ? Int32(fields[2]) ?? 0 : 0
     }
     return found
+  }
+
+  /// The fields of a process's `stat` from the end of its name on: `)`, the state, the parent and so on (proc(5)). Empty if
+  /// there is no such process. The name, in parentheses, may hold anything.
+  private static func statistics(of process: Int32) -> [Substring] {
+    let text = String(decoding: contents(of: "/proc/\(process)/stat"), as: UTF8.self)
+    return text.lastIndex(of: ")").map { text[$0...].split(separator: " ") } ?? []
   }
 
   /// True if the name of a process begins as git's do.

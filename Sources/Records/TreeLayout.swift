@@ -47,10 +47,12 @@ package enum TreeLayout {
     }
     let isDecision = equals(first, "decisions")
     if isDecision || equals(first, "milestones") {
-      let lower = view.slice(name.lowerBound, name.upperBound).map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+      // Without a copy: this is asked of every file of a tree, several times a run.
+      func isLower(_ byte: UInt8, _ other: UInt8) -> Bool { ((0x41...0x5A).contains(byte) ? byte | 0x20 : byte) == other }
+      let text = view.slice(name.lowerBound, name.upperBound)
       let isRecord =
-        lower.count > 3 && lower.suffix(3).elementsEqual(".md".utf8) && lower[0] != 0x2E
-        && !lower.starts(with: "readme".utf8)
+        text.count > 3 && text.suffix(3).elementsEqual(".md".utf8, by: isLower) && view[name.lowerBound] != 0x2E
+        && !text.prefix(6).elementsEqual("readme".utf8, by: isLower)
       guard areDated, isRecord else { return .other }
       return isDecision ? .decision : .milestone
     }

@@ -6,18 +6,6 @@ internal import Testing
 
 @Suite("Commits beside git's maintenance", .timeLimit(.minutes(10)))
 struct MaintenanceTests {
-  /// Starts a program that the process table shows as `git` with these arguments, in `folder`: a shell that runs
-  /// `script`.
-  private func pretend(
-    _ arguments: [String], _ script: String, _ scratch: GitScratch, in folder: String
-  ) throws -> RunningProgram {
-    let bin = scratch.base + "/\(arguments[0])"
-    mkdir(bin, 0o755)
-    try ChildProcess.runChecked("cp", ["/bin/bash", bin + "/git"])
-    return try RunningProgram(
-      bin + "/git", ["-c", script] + arguments, environment: scratch.environment, workingDirectory: folder)
-  }
-
   /// A script that waits until HEAD's branch has moved and then takes every new object, as a prune would that looked
   /// at the branches before.
   private func prune(_ scratch: GitScratch) throws -> String {
@@ -33,7 +21,7 @@ struct MaintenanceTests {
   @Test("what a prune takes after the branch has moved is written again, and only then is the commit acknowledged")
   func prunedLate() async throws {
     let scratch = try GitScratch.withHistory()
-    let pruner = try pretend(["prune"], prune(scratch), scratch, in: scratch.path)
+    let pruner = try scratch.pretendGit(["prune"], prune(scratch), in: scratch.path)
     let outcome = try await scratch.open().commit(
       .files([".moha/x": "x", ".moha/y/z": "z"]), maintenanceWait: .seconds(600))
     #expect(outcome.commit != nil)
@@ -46,7 +34,7 @@ struct MaintenanceTests {
   func prunedByNamed() async throws {
     let scratch = try GitScratch.withHistory()
     let script = "echo $$ >'\(scratch.base)/pid'; " + (try prune(scratch))
-    let pruner = try pretend(["gc", "--prune=now"], script, scratch, in: scratch.base)
+    let pruner = try scratch.pretendGit(["gc", "--prune=now"], script, in: scratch.base)
     var pid = ""
     while pid.isEmpty, !pruner.hasEnded {
       pid = (try? String(decoding: scratch.read("../pid"), as: UTF8.self)) ?? ""
@@ -62,8 +50,8 @@ struct MaintenanceTests {
   func usual() async throws {
     let scratch = try GitScratch.withHistory()
     let endless = "while :; do sleep 1; done"
-    let usual = try pretend(["gc", "--auto"], endless, scratch, in: scratch.path)
-    let elsewhere = try pretend(["prune"], endless, scratch, in: "/")
+    let usual = try scratch.pretendGit(["gc", "--auto"], endless, in: scratch.path)
+    let elsewhere = try scratch.pretendGit(["prune"], endless, in: "/")
     defer { for program in [usual, elsewhere] { program.signal(SIGKILL) } }
     for line in ["1 elsewhere.example", "\(getpid()) \(ProcessTable.hostName)", "x", ""] {
       try scratch.write(".git/gc.pid", line)
@@ -77,7 +65,7 @@ struct MaintenanceTests {
   @Test("a program that does not end is waited for no longer than was said")
   func patience() async throws {
     let scratch = try GitScratch.withHistory()
-    let endless = try pretend(["prune"], "while :; do sleep 1; done", scratch, in: scratch.path)
+    let endless = try scratch.pretendGit(["prune"], "while :; do sleep 1; done", in: scratch.path)
     defer { endless.signal(SIGKILL) }
     let outcome = try await scratch.open().commit(.files([".moha/x": "x"]), maintenanceWait: .milliseconds(20))
     #expect(outcome.commit != nil)

@@ -6,16 +6,10 @@ internal import Testing
 
 @Suite("Commits beside commands that read HEAD before", .timeLimit(.minutes(10)))
 struct UnawareCommandTests {
-  /// Starts a program that the process table shows as `git` with these arguments: a shell that runs `script`. Returns
-  /// when it runs.
-  private func pretend(_ arguments: [String], _ script: String, _ scratch: GitScratch) throws -> RunningProgram {
-    let bin = scratch.base + "/\(arguments[0])"
-    mkdir(bin, 0o755)
-    try ChildProcess.runChecked("cp", ["/bin/bash", bin + "/git"])
-    let ready = scratch.base + "/ready"
-    let program = try RunningProgram(
-      bin + "/git", ["-c", "echo >'\(ready)'; \(script)"] + arguments, environment: scratch.environment,
-      workingDirectory: scratch.path)
+  /// A pretended git command that runs when this returns.
+  private func running(_ arguments: [String], _ script: String, _ scratch: GitScratch) throws -> RunningProgram {
+    let ready = scratch.base + "/ready-\(arguments[0])"
+    let program = try scratch.pretendGit(arguments, "echo >'\(ready)'; \(script)", in: scratch.path)
     while access(ready, F_OK) != 0, !program.hasEnded { usleep(1_000) }
     return program
   }
@@ -26,7 +20,7 @@ struct UnawareCommandTests {
     let moved =
       "[[ $(<'\(scratch.absolute(".git/refs/heads/main"))') != \(try scratch.git("rev-parse", "HEAD")) ]]"
     // It looks at the lock again and again after HEAD has moved: at no time is it free.
-    let program = try pretend(
+    let program = try running(
       [name, "topic"],
       """
       until \(moved); do :; done
@@ -44,11 +38,11 @@ struct UnawareCommandTests {
     let scratch = try GitScratch.withHistory()
     try ChildProcess.runChecked("mkfifo", [scratch.base + "/never"])
     let reading = "read line <>'\(scratch.base)/never'"
-    let batch = try pretend(["cat-file", "--batch"], reading, scratch)
+    let batch = try running(["cat-file", "--batch"], reading, scratch)
     #expect(try await scratch.open().commit(.files([".moha/x": "x"]), commandWait: .seconds(3_600)).commit != nil)
     #expect(!batch.hasEnded)
     batch.signal(SIGKILL)
-    let rebase = try pretend(["rebase", "-i"], reading, scratch)
+    let rebase = try running(["rebase", "-i"], reading, scratch)
     #expect(try await scratch.open().commit(.files([".moha/y": "y"]), commandWait: .milliseconds(50)).commit != nil)
     #expect(!rebase.hasEnded)
     rebase.signal(SIGKILL)

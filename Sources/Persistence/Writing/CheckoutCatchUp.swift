@@ -64,7 +64,7 @@ struct CheckoutCatchUp {
   /// A help only: without it the index is looked at again.
   private func remember(_ note: String?) {
     guard let note else { return }
-    try? tree.journal.files.put(Array(note.utf8), at: mark, through: "\(mark).tmp", .volatile)
+    try? tree.journal.files.putDerived(Array(note.utf8), at: mark)
   }
 
   /// How long a command may take from its look at HEAD to the index.

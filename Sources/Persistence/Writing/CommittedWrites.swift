@@ -30,7 +30,7 @@ struct CommittedWrites {
       return
     }
     old = Array(old.suffix(CommittedWrites.limit / 2).drop { $0 != UInt8(ascii: "\n") }.dropFirst())
-    try? files.put(old + line, at: path, through: "\(path).tmp", .volatile)
+    try? files.putDerived(old + line, at: path)
   }
 
   /// The commit that took all of the writes, and their paths; nil where that is not known any more.

@@ -31,8 +31,7 @@ struct UnseenResets {
     if known != nil {
       for commit in try await lostCommits(entries) { try await bringBack(commit) }
     }
-    try tree.journal.files.put(
-      Array("\(end.offset)\n".utf8) + end.line, at: mark, through: "\(mark).tmp", .volatile)
+    try tree.journal.files.putDerived(Array("\(end.offset)\n".utf8) + end.line, at: mark)
   }
 
   private func position() -> ReflogPosition? {

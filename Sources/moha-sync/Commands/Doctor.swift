@@ -10,9 +10,9 @@ struct Doctor: AsyncParsableCommand {
     discussion: """
       Git, its locks and unfinished writes, records and rows, secrets in HEAD, Postgres, Redis, the MCP server, the \
       embedded servers, the periodic run, the configuration and the disks. Every finding has a code, a cause and a safe \
-      next command. Nothing is started or changed, and the answer comes within two seconds, or what --timeout says; --deep waits for the \
-      comparison of all records, and for a look through all of history for secrets, however long that takes; how far \
-      it came is kept in the git folder.
+      next command. Nothing is started or changed, and the answer comes within two seconds, or what --timeout says; \
+      --deep waits for the comparison of all records, and for a look through all of history for secrets, however long \
+      that takes; how far it came is kept in the git folder.
 
       --fix starts embedded servers, removes locks whose holders are gone, finishes the writes of killed processes, \
       migrates and repairs the schema, writes rows that are missing, and closes files with secrets to others. It never \
